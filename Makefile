@@ -1,0 +1,119 @@
+# Storehouse: every task has a target here, and CI runs the same ones. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+SIZE ?= small
+DAYS ?= 1
+SELECT ?=
+PORT ?= 8080
+
+# Every runtime file lives in one folder. dbt reads the same values from .env when it is run by hand.
+export STOREHOUSE_DATA_DIR ?= data
+export DBT_PROFILES_DIR ?= profiles
+export DBT_TARGET_PATH ?= $(STOREHOUSE_DATA_DIR)/target
+export DBT_LOG_PATH ?= $(STOREHOUSE_DATA_DIR)/logs
+
+BIN := .venv/bin
+PY := $(BIN)/python
+READY := .venv/.storehouse-setup
+step = @printf '\n\033[1m▸ %s\033[0m\n' "$(1)"
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
+		/^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ The main things
+
+.PHONY: run
+run: demo ingest build docs summary ## Set up, start the demo shop, load, build, test, document, summarise
+
+.PHONY: test
+test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit and data tests
+	$(call step,Browser for the docs test)
+	@scripts/browser.sh
+	$(call step,Tests)
+	@$(PY) -m pytest
+
+.PHONY: setup
+setup: $(READY) ## Install everything the project needs, inside the repository
+
+$(READY): requirements.txt packages.yml package-lock.yml scripts/setup.sh scripts/dbt_packages.sh $(shell find offline_packages -type f 2>/dev/null)
+	@scripts/setup.sh
+
+##@ The demo shop
+
+.PHONY: demo
+demo: setup ## Start the demo shop: SIZE=tiny|small|large
+	$(call step,Demo shop)
+	@$(PY) -m demo_shop start --size $(SIZE) --write-secrets
+
+.PHONY: demo-advance
+demo-advance: setup ## Let DAYS=1 or more pass in the shop
+	@$(PY) -m demo_shop advance --days $(DAYS)
+
+.PHONY: demo-status
+demo-status: setup ## What the shop holds, its ports and its day
+	@$(PY) -m demo_shop status
+
+.PHONY: demo-stop
+demo-stop: setup ## Stop the demo shop and keep its data
+	@$(PY) -m demo_shop stop
+
+.PHONY: demo-reset
+demo-reset: setup ## Stop the demo shop and delete its data
+	@$(PY) -m demo_shop reset
+
+##@ The pipeline, step by step
+
+.PHONY: ingest
+ingest: setup ## Load what is new from every source into the warehouse
+	$(call step,Ingest)
+	@$(PY) -m ingestion
+
+.PHONY: build
+build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ for a part
+	$(call step,Build)
+	@$(PY) scripts/preflight.py
+	@$(BIN)/dbt build $(if $(SELECT),--select $(SELECT))
+
+.PHONY: docs
+docs: setup ## Write the docs site into one file
+	$(call step,Docs)
+	@$(BIN)/dbt --quiet docs generate --static
+	@echo "✓ $(DBT_TARGET_PATH)/static_index.html"
+
+.PHONY: docs-serve
+docs-serve: setup ## Serve the docs site: PORT=8080
+	@$(BIN)/dbt docs serve --host 127.0.0.1 --port $(PORT) --no-browser
+
+.PHONY: summary
+summary: setup ## What the last run loaded, built and found
+	@$(PY) scripts/summary.py
+
+##@ Working on the project
+
+.PHONY: lint
+lint: setup ## Check SQL, Python and YAML, and that dbt parses without a warning
+	$(call step,Lint)
+	@$(BIN)/pre-commit run --all-files --show-diff-on-failure
+
+.PHONY: fix
+fix: setup ## Mend what the linters can mend by themselves
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/sqlfluff fix --quiet .
+
+.PHONY: lock
+lock: setup ## Renew requirements.txt after a change of pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-annotate --no-header --upgrade --quiet --output-file requirements.txt
+	@sed -i.bak '1i # Locked by `make lock` from pyproject.toml: exact versions with hashes, for every platform.' requirements.txt
+	@rm requirements.txt.bak
+
+.PHONY: clean
+clean: ## Stop the demo shop and delete every runtime file: data/, .venv/, dbt_packages/
+	@[ ! -x $(PY) ] || $(PY) -m demo_shop reset
+	@rm -rf $(STOREHOUSE_DATA_DIR) .venv dbt_packages .env
+	@echo "✓ Clean. Next: make run"
