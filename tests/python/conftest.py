@@ -1,0 +1,97 @@
+"""Fixtures for the end-to-end tests: a workspace is a data folder of its own with its own shop and warehouse."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import psycopg2
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+
+
+@dataclass
+class Workspace:
+    """A data folder, and the project's own commands run against it from the repository root."""
+
+    data_dir: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of every command: this data folder, and the shop's connections once it runs."""
+        # A developer's own connections must not leak into the tests.
+        outer = {key: value for key, value in os.environ.items() if not key.startswith(("SOURCES__", "DBT_", "DEMO_"))}
+        return outer | {
+            "STOREHOUSE_DATA_DIR": str(self.data_dir),
+            "DBT_PROFILES_DIR": str(ROOT / "profiles"),
+            "DBT_TARGET_PATH": str(self.data_dir / "target"),
+            "DBT_LOG_PATH": str(self.data_dir / "logs"),
+            "COLUMNS": "200",
+            **self.settings,
+        }
+
+    def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
+        """Run a command, capture what it prints, and fail the test with that text when it fails unexpectedly."""
+        result = subprocess.run(command, cwd=ROOT, env=self.env | env, capture_output=True, text=True, timeout=900)
+        if check and result.returncode:
+            pytest.fail(f"{shlex.join(command)} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}")
+        return result
+
+    def demo(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+        """Run `python -m demo_shop ...`."""
+        return self.run(sys.executable, "-m", "demo_shop", *arguments, **options)
+
+    def ingest(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ingestion ...`."""
+        return self.run(sys.executable, "-m", "ingestion", *arguments, **options)
+
+    def dbt(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+        """Run `dbt ...`."""
+        return self.run(str(BIN / "dbt"), *arguments, **options)
+
+    def connect_shop(self) -> None:
+        """Take over the connections that the running shop prints (`python -m demo_shop env`)."""
+        for line in self.demo("env").stdout.splitlines():
+            key, _, value = line.removeprefix("export ").partition("=")
+            self.settings[key] = shlex.split(value)[0]
+
+    def warehouse(self, sql: str) -> list[tuple]:
+        """Query the warehouse and return its rows."""
+        with duckdb.connect(str(self.data_dir / "warehouse.duckdb"), read_only=True) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            return connection.execute(sql).fetchall()
+
+    def shop(self, sql: str) -> list[tuple]:
+        """Run SQL in the shop's Postgres as its owner and return the rows, if there are any."""
+        url = self.settings["DEMO_SHOP_ADMIN_URL"].replace("postgresql+psycopg2://", "postgresql://")
+        connection = psycopg2.connect(url, options="-c timezone=UTC")
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    """An empty workspace; whatever shop was started in it is stopped at the end."""
+    space = Workspace(tmp_path_factory.mktemp("storehouse") / "data")
+    yield space
+    if (space.data_dir / "demo_shop").exists():
+        space.demo("stop")
+
+
+@pytest.fixture(scope="module")
+def tiny_shop(workspace: Workspace) -> Workspace:
+    """A workspace whose tiny demo shop is running and connected; nothing is loaded yet."""
+    workspace.demo("start", "--size", "tiny")
+    workspace.connect_shop()
+    return workspace
