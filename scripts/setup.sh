@@ -31,7 +31,7 @@ index=${PIP_INDEX_URL:-$("$venv_python" -m pip config get global.index-url 2>/de
 UV_SYSTEM_CERTS=true .venv/bin/uv pip sync --quiet --python "$venv_python" --require-hashes requirements.txt ||
     fail "The locked packages could not be installed (see above). Check the network or the disk and run make setup again: it goes on where it stopped."
 
-[ -f .env ] || cp .env.example .env
+[ -f .env ] || cp .env.example .env # dbt reads it by itself
 mkdir -p data
 
 echo "▸ Installing the dbt packages (packages.yml)"

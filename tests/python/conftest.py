@@ -95,3 +95,11 @@ def tiny_shop(workspace: Workspace) -> Workspace:
     workspace.demo("start", "--size", "tiny")
     workspace.connect_shop()
     return workspace
+
+
+@pytest.fixture(scope="module")
+def pipeline(tiny_shop: Workspace) -> Workspace:
+    """A tiny shop, loaded and built once: what `make run` leaves behind."""
+    tiny_shop.ingest()
+    tiny_shop.dbt("build")
+    return tiny_shop

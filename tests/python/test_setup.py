@@ -10,6 +10,9 @@ from conftest import ROOT
 
 NOT_IN_A_CHECKOUT = (".git", ".venv", "data", "dbt_packages", "target", "logs", ".env", "secrets.toml", "__pycache__")
 
+TARGETS = ["run", "test", "setup", "demo", "demo-stop", "demo-advance", "ingest", "build"]
+TARGETS += ["docs", "docs-serve", "lint", "fix", "clean"]
+
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,7 +33,7 @@ def make(checkout: Path, *arguments: str, **env: str) -> subprocess.CompletedPro
 def test_make_alone_lists_the_targets(checkout: Path) -> None:
     result = make(checkout)
     assert result.returncode == 0
-    for target in "run test setup demo demo-stop demo-advance ingest build docs docs-serve lint fix clean".split():
+    for target in TARGETS:
         assert f"{target} " in result.stdout.replace("\x1b[0m", " ")
     assert not (checkout / ".venv").exists()
 

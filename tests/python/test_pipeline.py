@@ -1,0 +1,163 @@
+"""The whole path, from the shop's own database to the marts, through the commands that people use."""
+
+import hashlib
+
+import pytest
+from conftest import Workspace
+from oracle import daily_sales
+
+MEASURES = ["gross_sales", "discounts", "returns", "taxes", "shipping", "orders"]
+AUDIT_COLUMNS = ("_dlt_load_id", "loaded_at", "dbt_updated_at")
+
+
+def marts(space: Workspace) -> list[str]:
+    """The names of all marts."""
+    return [
+        name
+        for (name,) in space.warehouse(
+            "select table_name from information_schema.tables where table_schema = 'marts' order by table_name"
+        )
+    ]
+
+
+def rows(space: Workspace, mart: str) -> set[tuple]:
+    """All rows of a mart as text, audit columns left out."""
+    columns = [
+        name
+        for (name,) in space.warehouse(
+            f"select column_name from information_schema.columns where table_schema = 'marts' "
+            f"and table_name = '{mart}' order by ordinal_position"
+        )
+        if name not in AUDIT_COLUMNS
+    ]
+    return set(
+        space.warehouse(f"select {', '.join(f'cast({column} as varchar)' for column in columns)} from marts.{mart}")
+    )
+
+
+def fingerprint(space: Workspace) -> dict[str, str]:
+    """One hash per mart over all its rows."""
+    return {
+        mart: hashlib.sha256(repr(sorted(rows(space, mart), key=repr)).encode()).hexdigest() for mart in marts(space)
+    }
+
+
+def assert_daily_sales_agree(space: Workspace) -> None:
+    """Every day of agg_daily_sales equals what the shop's own Postgres says, to the cent."""
+    expected = daily_sales(space.shop)
+    found = {
+        day: dict(zip(MEASURES, values, strict=True))
+        for day, *values in space.warehouse(f"select date_day, {', '.join(MEASURES)} from marts.agg_daily_sales")
+    }
+    differences = [
+        (day.isoformat(), measure, expected[day][measure], found.get(day, {}).get(measure))
+        for day in sorted(expected)
+        for measure in MEASURES
+        if expected[day][measure] != (found.get(day, {}).get(measure) or 0)
+    ]
+    assert not differences, f"{len(differences)} figures differ (day, measure, shop, mart): {differences[:10]}"
+    silent = [day for day in found if day not in expected]
+    assert all(not found[day][measure] for day in silent for measure in MEASURES)
+
+
+def assert_orders_agree(space: Workspace) -> None:
+    """Every order's amounts, status and payments in fct_orders equal the shop's."""
+    shop = dict(
+        space.shop(
+            """
+            select order_id, (status, total_amount, tax_amount, shipping_amount, deleted_at is not null)::text
+            from shop.orders
+            """
+        )
+    )
+    mart = {
+        order: f"({status},{total:.2f},{tax:.2f},{shipping:.2f},{'t' if deleted else 'f'})"
+        for order, status, total, tax, shipping, deleted in space.warehouse(
+            "select order_id, status, total_amount, tax_amount, shipping_amount, is_deleted from marts.fct_orders"
+        )
+    }
+    assert mart == shop
+    paid = space.shop(
+        """
+        select currency, sum(case kind when 'refund' then -amount else amount end)
+        from provider.payments join shop.orders using (order_id, currency)
+        where payments.status = 'succeeded' and kind in ('sale', 'capture', 'refund') group by currency
+        """
+    )
+    assert dict(paid) == dict(
+        space.warehouse(
+            "select currency, sum(signed_amount) from marts.fct_payments where is_money_movement group by 1"
+        )
+    )
+
+
+def test_marts_agree_with_the_shop_to_the_cent(pipeline: Workspace) -> None:
+    assert pipeline.warehouse("select sum(orders) > 100 from marts.agg_daily_sales") == [(True,)]
+    assert_orders_agree(pipeline)
+    assert_daily_sales_agree(pipeline)
+
+
+def test_a_second_run_changes_nothing(pipeline: Workspace) -> None:
+    before = fingerprint(pipeline)
+    pipeline.ingest()
+    pipeline.dbt("build")
+    assert fingerprint(pipeline) == before
+
+
+def test_as_of_date_reproduces_a_past_day(pipeline: Workspace) -> None:
+    [(as_of,)] = pipeline.warehouse("select max(date_day) - 40 from marts.agg_daily_sales")
+    select = ("build", "--select", "agg_daily_sales", "rpt_customer_rfm", "int_calendar_bounds_derived")
+    pipeline.dbt(*select, "--vars", f"{{as_of_date: '{as_of}'}}")
+    try:
+        [(last_day, orders)] = pipeline.warehouse("select max(date_day), sum(orders) from marts.agg_daily_sales")
+        assert last_day == as_of
+        expected = daily_sales(pipeline.shop)
+        assert orders == sum(figures["orders"] for day, figures in expected.items() if day <= as_of)
+        assert pipeline.warehouse("select min(recency_days) >= 0 from marts.rpt_customer_rfm") == [(True,)]
+    finally:
+        pipeline.dbt("build")
+
+
+def test_an_advanced_shop_changes_exactly_what_it_should(pipeline: Workspace) -> None:
+    orders_before = {row[0]: row for row in rows(pipeline, "fct_orders")}
+    [(yesterday,)] = pipeline.shop("select max(updated_at) from shop.orders")
+    pipeline.demo("advance", "--days", "3")
+    pipeline.ingest()
+    pipeline.dbt("build")
+
+    assert_orders_agree(pipeline)
+    assert_daily_sales_agree(pipeline)
+
+    orders_after = {row[0]: row for row in rows(pipeline, "fct_orders")}
+    changed = {order for order, row in orders_after.items() if orders_before.get(order) != row}
+    touched = {
+        str(order)
+        for (order,) in pipeline.shop(
+            f"""
+            select order_id from shop.orders where updated_at > '{yesterday}'
+            union select order_id from shop.order_items where updated_at > '{yesterday}'
+            union select order_id from provider.payments where updated_at > '{yesterday}'
+            """
+        )
+    }
+    assert orders_before.keys() <= orders_after.keys(), "orders vanished"
+    assert len(orders_after) > len(orders_before), "no order in three days"
+    assert changed <= touched, f"orders changed though nothing happened to them: {sorted(changed - touched)[:10]}"
+
+
+def test_every_amount_column_is_decimal(pipeline: Workspace) -> None:
+    floats = pipeline.warehouse(
+        """
+        select table_name, column_name, data_type from information_schema.columns
+        where table_schema = 'marts' and data_type in ('DOUBLE', 'FLOAT')
+            and regexp_matches(column_name, 'amount|sales|discount|tax|cogs|profit|price|cost')
+        """
+    )
+    assert not floats
+
+
+@pytest.mark.parametrize("column", ["email", "first_name", "last_name", "phone", "birth_date", "guest_email"])
+def test_personal_data_stays_below_the_marts(pipeline: Workspace, column: str) -> None:
+    assert not pipeline.warehouse(
+        f"select 1 from information_schema.columns where table_schema = 'marts' and column_name = '{column}'"
+    )
