@@ -1,8 +1,8 @@
-{% test equality(model, compare_model, compare_columns=none, exclude_columns=none, precision=none) %}
-    {{ return(adapter.dispatch('test_equality', 'dbt_utils')(model, compare_model, compare_columns, exclude_columns, precision)) }}
+{% test equality(model, compare_model, compare_columns=none, exclude_columns=none) %}
+    {{ return(adapter.dispatch('test_equality', 'dbt_utils')(model, compare_model, compare_columns, exclude_columns)) }}
 {% endtest %}
 
-{% macro default__test_equality(model, compare_model, compare_columns, exclude_columns, precision) %}
+{% macro default__test_equality(model, compare_model, compare_columns, exclude_columns) %}
     {%- if not execute %}{{ return('') }}{% endif %}
     {%- set left_out = (exclude_columns or []) | map('lower') | list %}
     {%- set only = (compare_columns or []) | map('lower') | list %}
@@ -14,10 +14,7 @@
             {%- if name not in left_out and (not only or name in only) %}
                 {%- do names[key].append(name) %}
                 {%- if key == 'model' %}
-                    {%- do columns.append(
-                        dbt.cast('round(' ~ column.quoted ~ ', ' ~ precision ~ ')', dbt.type_numeric()) ~ ' as ' ~ column.quoted
-                        if precision is not none and (column.is_float() or column.is_numeric()) else column.quoted
-                    ) %}
+                    {%- do columns.append(column.quoted) %}
                 {%- endif %}
             {%- endif %}
         {%- endfor %}
