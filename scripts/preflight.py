@@ -26,8 +26,8 @@ def problem() -> tuple[str, int] | None:
     free = shutil.disk_usage(DATA_DIR).free
     if free < needed:
         return (
-            f"The disk of {DATA_DIR}/ is nearly full: {free // 1024**2} MB free, the build wants "
-            f"{needed // 1024**2} MB. Free some space, or point STOREHOUSE_DATA_DIR at a larger disk, and run it again.",
+            f"The disk of {DATA_DIR}/ is nearly full: {free // 1024**2} MB free, {needed // 1024**2} MB wanted. "
+            "Free some space, or point STOREHOUSE_DATA_DIR at a larger disk; then run it again.",
             1,
         )
     try:
