@@ -1,0 +1,7 @@
+{% macro timezone_names() -%}
+    {{ return(adapter.dispatch('timezone_names', 'storehouse')()) }}
+{%- endmacro %}
+
+{% macro default__timezone_names() -%}
+    select name from pg_timezone_names()
+{%- endmacro %}

@@ -1,0 +1,7 @@
+{% macro to_local_date(timestamp, timezone) -%}
+    {{ return(adapter.dispatch('to_local_date', 'storehouse')(timestamp, timezone)) }}
+{%- endmacro %}
+
+{% macro default__to_local_date(timestamp, timezone) -%}
+    cast({{ timestamp }} at time zone {{ timezone }} as date)
+{%- endmacro %}

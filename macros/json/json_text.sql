@@ -1,0 +1,7 @@
+{% macro json_text(expression, path) -%}
+    {{ return(adapter.dispatch('json_text', 'storehouse')(expression, path)) }}
+{%- endmacro %}
+
+{% macro default__json_text(expression, path) -%}
+    json_extract_string({{ expression }}, '$.{{ path }}')
+{%- endmacro %}

@@ -1,0 +1,7 @@
+{% macro unnest_json_array(expression) -%}
+    {{ return(adapter.dispatch('unnest_json_array', 'storehouse')(expression)) }}
+{%- endmacro %}
+
+{% macro default__unnest_json_array(expression) -%}
+    unnest(cast({{ expression }} as json[])) with ordinality as elements (element, line_number)
+{%- endmacro %}

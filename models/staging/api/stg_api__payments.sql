@@ -1,0 +1,39 @@
+with
+
+ranked as (
+    select
+        *,
+        {{ version_rank('payment_id') }} as version_rank
+    from {{ ref('base_api__payments') }}
+    where reject_reason is null
+),
+
+renamed as (
+    select
+        -- keys
+        payment_id,
+        order_id,
+
+        -- attributes
+        kind,
+        status,
+        method,
+        currency,
+
+        -- amounts
+        amount,
+
+        -- flags
+        status = 'succeeded' and kind in ('sale', 'capture', 'refund') as is_money_movement,
+
+        -- timestamps
+        created_at,
+        updated_at,
+
+        -- load metadata
+        _dlt_load_id as load_id
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

@@ -1,0 +1,37 @@
+with
+
+ranked as (
+    select
+        *,
+        {{ version_rank('session_id') }} as version_rank
+    from {{ ref('base_api__sessions') }}
+    where reject_reason is null
+),
+
+renamed as (
+    select
+        -- keys
+        session_id,
+        customer_id,
+        anonymous_id,
+
+        -- attributes
+        device,
+        utm_source,
+        utm_medium,
+        utm_campaign,
+        referrer,
+        landing_page_url,
+
+        -- timestamps
+        started_at,
+        ended_at,
+        updated_at,
+
+        -- load metadata
+        _dlt_load_id as load_id
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

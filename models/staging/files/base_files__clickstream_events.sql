@@ -1,0 +1,56 @@
+with
+
+source as (
+    select * from {{ source('files', 'clickstream') }}
+),
+
+parsed as (
+    select
+        *,
+        case when {{ json_kind('record') }} = 'object' then record end as event
+    from source
+),
+
+typed as (
+    select
+        {{ json_text('event', 'event_id') }} as event_id,
+        {{ json_text('event', 'event_type') }} as event_type,
+        {{ json_text('event', 'anonymous_id') }} as anonymous_id,
+        {{ try_cast(json_text('event', 'customer_id'), 'bigint') }} as customer_id,
+        {{ json_text('event', 'session_id') }} as session_id,
+        {{ json_text('event', 'page_url') }} as page_url,
+        {{ try_cast(json_text('event', 'properties.product_id'), 'bigint') }} as product_id,
+        {{ try_cast(json_text('event', 'properties.quantity'), 'integer') }} as quantity,
+        {{ try_cast(json_text('event', 'properties.order_id'), 'bigint') }} as order_id,
+        {{ try_cast(json_text('event', 'occurred_at'), 'timestamptz') }} as occurred_at,
+        {{ try_cast(json_text('event', 'received_at'), 'timestamptz') }} as received_at,
+        event is not null as is_object,
+        read_error,
+        file_path,
+        line_number,
+        _dlt_load_id
+    from parsed
+),
+
+judged as (
+    select
+        *,
+        case
+            when read_error is not null then 'unreadable_line'
+            when not is_object then 'invalid_json'
+            when event_id is null then 'missing_key'
+            when
+                event_type is null
+                or event_type not in ('page_view', 'product_view', 'add_to_cart', 'begin_checkout', 'purchase')
+                then 'unknown_event_type'
+            when occurred_at is null or received_at is null then 'invalid_timestamp'
+            -- Clocks of devices run a little ahead; a day ahead of the arrival is no clock but an error.
+            when
+                not ({{ is_plausible_time('occurred_at') }})
+                or occurred_at > received_at + interval '1' day
+                then 'impossible_date'
+        end as reject_reason
+    from typed
+)
+
+select * from judged

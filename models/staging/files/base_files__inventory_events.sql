@@ -1,0 +1,48 @@
+with
+
+source as (
+    select * from {{ source('files', 'inventory_events') }}
+),
+
+parsed as (
+    select
+        *,
+        case when {{ json_kind('record') }} = 'object' then record end as event
+    from source
+),
+
+typed as (
+    select
+        {{ json_text('event', 'event_id') }} as event_id,
+        {{ try_cast(json_text('event', 'product_id'), 'bigint') }} as product_id,
+        {{ json_text('event', 'location_code') }} as location_code,
+        {{ try_cast(json_text('event', 'quantity_delta'), 'integer') }} as quantity_delta,
+        {{ json_text('event', 'reason') }} as reason,
+        {{ json_text('event', 'reference') }} as reference,
+        {{ try_cast(json_text('event', 'occurred_at'), 'timestamptz') }} as occurred_at,
+        event is not null as is_object,
+        read_error,
+        file_path,
+        line_number,
+        _dlt_load_id
+    from parsed
+),
+
+judged as (
+    select
+        *,
+        case
+            when read_error is not null then 'unreadable_line'
+            when not is_object then 'invalid_json'
+            when event_id is null or product_id is null or location_code is null then 'missing_key'
+            when quantity_delta is null then 'invalid_quantity'
+            when
+                reason is null
+                or reason not in ('sale', 'return', 'receipt', 'adjustment', 'transfer')
+                then 'unknown_reason'
+            when occurred_at is null or not ({{ is_plausible_time('occurred_at') }}) then 'invalid_timestamp'
+        end as reject_reason
+    from typed
+)
+
+select * from judged

@@ -1,0 +1,31 @@
+with
+
+source as (
+    select * from {{ source('files', 'supplier_prices') }}
+),
+
+typed as (
+    select
+        nullif(trim(sku), '') as sku,
+        {{ try_cast('supplier_id', 'bigint') }} as supplier_id,
+        {{ try_cast('unit_cost', 'decimal(18, 4)') }} as unit_cost,
+        nullif(upper(trim(currency)), '') as currency,
+        {{ try_cast('valid_from', 'date') }} as valid_from,
+        file_path,
+        line_number,
+        _dlt_load_id
+    from source
+),
+
+judged as (
+    select
+        *,
+        case
+            when sku is null or supplier_id is null or valid_from is null then 'missing_key'
+            when unit_cost is null or unit_cost < 0 then 'invalid_amount'
+            when currency is null then 'missing_currency'
+        end as reject_reason
+    from typed
+)
+
+select * from judged

@@ -1,0 +1,42 @@
+with
+
+-- The same event may be delivered twice, in another file and on another day: the first arrival counts.
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by event_id
+            order by received_at, file_path, line_number
+        ) as version_rank
+    from {{ ref('base_files__clickstream_events') }}
+    where reject_reason is null
+),
+
+renamed as (
+    select
+        -- keys
+        event_id,
+        session_id,
+        anonymous_id,
+        customer_id,
+        product_id,
+        order_id,
+
+        -- attributes
+        event_type,
+        page_url,
+        quantity,
+
+        -- timestamps
+        occurred_at,
+        received_at,
+
+        -- load metadata
+        file_path,
+        line_number,
+        _dlt_load_id as load_id
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

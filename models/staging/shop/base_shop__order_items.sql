@@ -1,0 +1,29 @@
+with
+
+source as (
+    select * from {{ source('shop', 'order_items') }}
+),
+
+orders as (
+    select order_id from {{ ref('stg_shop__orders') }}
+),
+
+judged as (
+    select
+        source.*,
+        case
+            when source.order_item_id is null then 'missing_key'
+            when orders.order_id is null then 'unknown_order'
+            when source.quantity is null or source.quantity < 0 then 'invalid_quantity'
+            when
+                source.unit_price is null
+                or source.unit_cost < 0
+                or source.discount_amount is null
+                or source.tax_amount is null
+                then 'invalid_amount'
+        end as reject_reason
+    from source
+    left join orders on source.order_id = orders.order_id
+)
+
+select * from judged

@@ -1,0 +1,41 @@
+with
+
+source as (
+    select * from {{ source('shop', 'orders') }}
+),
+
+stores as (
+    select store_id from {{ ref('stg_shop__stores') }}
+),
+
+judged as (
+    select
+        source.*,
+        case
+            when source.order_id is null then 'missing_key'
+            when stores.store_id is null then 'unknown_store'
+            when
+                source.status is null
+                or source.status not in ('pending', 'processing', 'shipped', 'delivered', 'cancelled', 'returned')
+                then 'unknown_status'
+            when source.currency is null then 'missing_currency'
+            when
+                source.subtotal_amount is null
+                or source.discount_amount is null
+                or source.shipping_amount is null
+                or source.tax_amount is null
+                or source.total_amount is null
+                then 'invalid_amount'
+            when source.ordered_at is null then 'invalid_timestamp'
+            -- One order dated 2099 would stretch the calendar and move "today": an order cannot be placed
+            -- after the shop last touched it.
+            when
+                not ({{ is_plausible_time('source.ordered_at') }})
+                or source.ordered_at > source.updated_at + interval '1' day
+                then 'impossible_date'
+        end as reject_reason
+    from source
+    left join stores on source.store_id = stores.store_id
+)
+
+select * from judged

@@ -1,0 +1,20 @@
+with
+
+source as (
+    select * from {{ source('shop', 'products') }}
+),
+
+judged as (
+    select
+        *,
+        case
+            when product_id is null then 'missing_key'
+            when status is null or status not in ('draft', 'active', 'archived') then 'unknown_status'
+            when unit_price is null or unit_price < 0 or unit_cost < 0 then 'invalid_amount'
+            when currency is null then 'missing_currency'
+            when updated_at is null then 'invalid_timestamp'
+        end as reject_reason
+    from source
+)
+
+select * from judged

@@ -1,0 +1,24 @@
+with
+
+source as (
+    select * from {{ source('shop', 'stores') }}
+),
+
+timezones as (
+    {{ timezone_names() }}
+),
+
+judged as (
+    select
+        source.*,
+        case
+            when source.store_id is null then 'missing_key'
+            when timezones.name is null then 'unknown_timezone'
+            when source.currency is null then 'missing_currency'
+            when source.prices_include_tax is null then 'missing_tax_rule'
+        end as reject_reason
+    from source
+    left join timezones on source.timezone = timezones.name
+)
+
+select * from judged

@@ -1,0 +1,50 @@
+with
+
+-- Order edits delete lines for good: a line that is missing among the keys no longer exists in the shop.
+existing as (
+    select order_item_id from {{ source('shop', 'order_item_keys') }}
+),
+
+ranked as (
+    select
+        *,
+        {{ version_rank('order_item_id') }} as version_rank
+    from {{ ref('base_shop__order_items') }}
+    where
+        reject_reason is null
+        and order_item_id in (select existing.order_item_id from existing)
+),
+
+renamed as (
+    select
+        -- keys
+        order_item_id,
+        order_id,
+        product_id,
+
+        -- attributes
+        product_name,
+        case
+            when is_gift_card then 'gift_card'
+            when product_id is null then 'charge'
+            else 'product'
+        end as line_type,
+        quantity,
+
+        -- amounts
+        unit_price,
+        unit_cost,
+        discount_amount,
+        tax_amount,
+
+        -- timestamps
+        created_at,
+        updated_at,
+
+        -- load metadata
+        _dlt_load_id as load_id
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed

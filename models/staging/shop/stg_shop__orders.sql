@@ -1,0 +1,54 @@
+with
+
+ranked as (
+    select
+        *,
+        {{ version_rank('order_id') }} as version_rank
+    from {{ ref('base_shop__orders') }}
+    where reject_reason is null
+),
+
+renamed as (
+    select
+        -- keys
+        order_id,
+        store_id,
+        customer_id,
+        session_id,
+
+        -- attributes
+        order_number,
+        nullif(lower(trim(guest_email)), '') as guest_email,
+        status,
+        channel,
+        upper(currency) as currency,
+        nullif(upper(trim(coupon_code)), '') as coupon_code,
+        shipping_country_code,
+
+        -- amounts
+        subtotal_amount,
+        discount_amount,
+        shipping_amount,
+        tax_amount,
+        total_amount,
+
+        -- flags
+        coalesce(is_test, false) as is_test,
+        deleted_at is not null as is_deleted,
+
+        -- timestamps
+        ordered_at,
+        cancelled_at,
+        shipped_at,
+        delivered_at,
+        created_at,
+        updated_at,
+        deleted_at,
+
+        -- load metadata
+        _dlt_load_id as load_id
+    from ranked
+    where version_rank = 1
+)
+
+select * from renamed
