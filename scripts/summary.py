@@ -1,0 +1,110 @@
+"""What a person likes to see at the end of a run: `python scripts/summary.py`."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+DATA_DIR = Path(os.environ.get("STOREHOUSE_DATA_DIR", "data"))
+TARGET = Path(os.environ.get("DBT_TARGET_PATH", DATA_DIR / "target"))
+WAREHOUSE = DATA_DIR / "warehouse.duckdb"
+BAR_WIDTH = 24
+
+
+def build_results() -> str:
+    """Count what the last `dbt build` did, per kind and outcome, from its run_results.json."""
+    results = json.loads((TARGET / "run_results.json").read_text())["results"]
+    outcomes = Counter((result["unique_id"].split(".")[0], result["status"]) for result in results)
+    kinds = {
+        "seed": "seeds",
+        "snapshot": "snapshots",
+        "model": "models",
+        "test": "data tests",
+        "unit_test": "unit tests",
+    }
+    parts = []
+    for kind, label in kinds.items():
+        total = sum(count for (of_kind, _), count in outcomes.items() if of_kind == kind)
+        good = outcomes[kind, "success"] + outcomes[kind, "pass"]
+        if total:
+            parts.append(f"{good} {label}" if good == total else f"[red]{good} of {total} {label}[/red]")
+    return ", ".join(parts)
+
+
+def sources_table(connection: duckdb.DuckDBPyConnection) -> Table:
+    """One row per source: its tables, its rows in the warehouse, and the rows that the last load brought."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("source", "left"), ("tables", "right"), ("rows", "right"), ("new or changed", "right")):
+        table.add_column(name, justify=justify)
+    raw_tables = connection.sql(
+        """
+        select table_schema, table_name from information_schema.tables
+        where starts_with(table_schema, 'raw_') and not ends_with(table_schema, '_staging')
+            and not starts_with(table_name, '_dlt')
+        order by all
+        """
+    ).fetchall()
+    for schema in dict.fromkeys(schema for schema, _ in raw_tables):
+        names = [name for of_schema, name in raw_tables if of_schema == schema]
+        rows = fresh = 0
+        for name in names:
+            total, latest = connection.sql(
+                f"""
+                select count(*), count(*) filter (_dlt_load_id = (select max(load_id) from {schema}._dlt_loads))
+                from {schema}."{name}"
+                """
+            ).fetchone()
+            rows, fresh = rows + total, fresh + latest
+        table.add_row(schema.removeprefix("raw_"), str(len(names)), f"{rows:,}", f"{fresh:,}")
+    return table
+
+
+def segments_table(connection: duckdb.DuckDBPyConnection) -> Table:
+    """One row per RFM segment with a bar, the largest first."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name, justify in (("segment", "left"), ("customers", "right"), ("", "left")):
+        table.add_column(name, justify=justify)
+    segments = connection.sql(
+        "select segment, count(*) as customers from marts.rpt_customer_rfm group by 1 order by 2 desc, 1"
+    ).fetchall()
+    most = max((customers for _, customers in segments), default=1)
+    for segment, customers in segments:
+        table.add_row(segment, f"{customers:,}", f"[cyan]{'█' * max(1, round(BAR_WIDTH * customers / most))}[/cyan]")
+    return table
+
+
+def yesterday(connection: duckdb.DuckDBPyConnection) -> str:
+    """The last complete day in one sentence: the day before `as_of_date`, which may still be going on."""
+    row = connection.sql(
+        """
+        select date_day, orders, net_sales, returns, gross_margin_pct
+        from marts.agg_daily_sales order by date_day desc limit 1 offset 1
+        """
+    ).fetchone()
+    if row is None:
+        return "no day is complete yet"
+    day, orders, net_sales, returns, margin = row
+    sentence = f"[bold]EUR {net_sales:,.2f}[/bold] net from {orders:,} orders, {returns:,.2f} returned"
+    return f"{sentence}{'' if margin is None else f', margin {margin:.1f}%'} ({day:%A}, {day})"
+
+
+def main() -> None:
+    """Print the summary."""
+    console = Console(highlight=False)
+    with duckdb.connect(str(WAREHOUSE), read_only=True) as connection:
+        console.rule("[bold]Storehouse")
+        console.print(sources_table(connection), "")
+        console.print(f"[bold]Built[/bold]      {build_results()}")
+        console.print(f"[bold]Yesterday[/bold]  {yesterday(connection)}", "")
+        console.print(segments_table(connection), "")
+    console.print(f"[bold]Warehouse[/bold]  {WAREHOUSE}")
+    console.print(f"[bold]Docs[/bold]       {TARGET / 'static_index.html'}   (or: make docs-serve)")
+    console.print("[bold]Next[/bold]       make demo-advance DAYS=7 && make run   a week passes in the shop")
+
+
+if __name__ == "__main__":
+    main()
