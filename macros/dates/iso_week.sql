@@ -1,0 +1,3 @@
+{% macro iso_week(date) -%}
+    cast(extract(week from {{ date }}) as integer)
+{%- endmacro %}

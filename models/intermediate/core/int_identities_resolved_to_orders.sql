@@ -1,0 +1,73 @@
+{% set merge_guests = var('merge_guests_by_email', true) %}
+{% set shared_emails = var('shared_guest_emails', []) %}
+
+with
+
+orders as (
+    select
+        order_id,
+        customer_id,
+        guest_email
+    from {{ ref('stg_shop__orders') }}
+),
+
+-- Two accounts with one address: the older account stands for the address.
+customers_by_email as (
+    select
+        email,
+        min(customer_id) as customer_id
+    from {{ ref('stg_shop__customers') }}
+    where email is not null
+    group by email
+),
+
+-- An address that is none, or that the shop's staff types in for anyone, identifies nobody.
+guest_emails as (
+    select
+        order_id,
+        guest_email as email
+    from orders
+    where
+        customer_id is null
+        and {{ 'true' if merge_guests else 'false' }}
+        and guest_email like '%_@_%'
+        and guest_email not like '%.invalid'
+        {% if shared_emails -%}
+            and guest_email not in ('{{ shared_emails | join("', '") }}')
+        {%- endif %}
+),
+
+resolved as (
+    select
+        orders.order_id,
+        coalesce(orders.customer_id, customers_by_email.customer_id) as registered_customer_id,
+        guest_emails.email
+    from orders
+    left join guest_emails on orders.order_id = guest_emails.order_id
+    left join customers_by_email on guest_emails.email = customers_by_email.email
+),
+
+typed as (
+    select
+        *,
+        case
+            when registered_customer_id is not null then 'customer'
+            when email is not null then 'guest'
+            else 'order'
+        end as identity_type,
+        coalesce(cast(registered_customer_id as {{ dbt.type_string() }}), email, cast(order_id as {{ dbt.type_string() }}))
+            as identity_value
+    from resolved
+),
+
+final as (
+    select
+        order_id,
+        {{ dbt_utils.generate_surrogate_key(['identity_type', 'identity_value']) }} as identity_key,
+        identity_type,
+        registered_customer_id,
+        case when identity_type = 'guest' then {{ dbt.hash('email') }} end as email_hash
+    from typed
+)
+
+select * from final
