@@ -1,0 +1,1 @@
+"""The border between the pipeline and its readers: lock, publish, history, exports, backup, alerts, erasure."""

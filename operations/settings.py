@@ -1,0 +1,20 @@
+"""Where everything lives: one data folder, given by STOREHOUSE_DATA_DIR, holds every runtime file."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA_DIR = (ROOT / os.environ.get("STOREHOUSE_DATA_DIR", "data")).resolve()
+WAREHOUSE = DATA_DIR / "warehouse.duckdb"
+LOCK = DATA_DIR / "warehouse.lock"
+
+
+def now() -> datetime:
+    """The time, in UTC and whole seconds: this is what people read and what folders are named after."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def shown(path: Path) -> str:
+    """A path as a person types it: relative to the working directory where that is shorter."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
