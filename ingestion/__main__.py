@@ -1,0 +1,57 @@
+"""The command line: `python -m ingestion`."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = ("shop", "api", "files")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m ingestion",
+        description="Load what is new from every source into the warehouse, as received.",
+        epilog="Connections come from .dlt/secrets.toml or the environment (SOURCES__SHOP__CREDENTIALS, "
+        "SOURCES__API__BASE_URL, SOURCES__API__TOKEN, SOURCES__FILES__BUCKET_URL), knobs from .dlt/config.toml. "
+        "The warehouse is $STOREHOUSE_DATA_DIR/warehouse.duckdb (default: data/). Ends with 0 when everything was "
+        "loaded, 75 when another process holds the warehouse, 1 otherwise. A run can be repeated at any time.",
+    )
+    parser.add_argument(
+        "--source", nargs="+", choices=SOURCES, default=SOURCES, help="only these sources (default: all)"
+    )
+    parser.add_argument(
+        "--tables", nargs="+", metavar="TABLE", help="only these tables, by their names in the warehouse"
+    )
+    parser.add_argument("--full-refresh", action="store_true", help="read everything again and replace the tables")
+    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+    return parser.parse_args(arguments)
+
+
+def data_folder() -> Path:
+    """The folder of all runtime files, relative to the repository."""
+    return (ROOT / os.environ.get("STOREHOUSE_DATA_DIR", "data")).resolve()
+
+
+def main() -> int:
+    """Run the command and return its exit code."""
+    options = parse()
+    data_dir = data_folder()
+    # dlt reads these when it is imported: its settings live in the repository, whatever the working directory, and
+    # nothing of it is written elsewhere (as root it would use /var/dlt).
+    os.environ.setdefault("DLT_PROJECT_DIR", str(ROOT))
+    os.environ.setdefault("DLT_DATA_DIR", str(data_dir / "dlt"))
+
+    from ingestion.run import run
+
+    try:
+        return run(data_dir, options)
+    except KeyboardInterrupt:
+        print("Interrupted. Nothing is lost: run the same command again.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""The one place that decides where data lands, and the way a run takes from start to end.
+
+A run first finishes what an earlier run left behind, then reads what is new. Every step may be killed at any moment:
+tables change inside one transaction each, keys are natural, and the state moves with the rows, so a plain re-run heals.
+"""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import dlt
+import duckdb
+import pyarrow as pa
+from dlt.common.runtime.collector import Collector
+from dlt.extract import DltResource, DltSource
+from dlt.pipeline.exceptions import PipelineStepFailed
+
+from ingestion.changes import drop_unchanged, quote
+from ingestion.errors import is_transient
+
+
+@dataclass
+class TableResult:
+    """What a run did to one table."""
+
+    table: str
+    rows_read: int
+    rows_loaded: int
+    rows_in_warehouse: int
+
+
+@dataclass
+class Result:
+    """What a run did to one source."""
+
+    source: str
+    seconds: float = 0
+    tables: list[TableResult] = field(default_factory=list)
+
+
+def open_pipeline(
+    source: str, warehouse: duckdb.DuckDBPyConnection, data_dir: Path, progress: Collector
+) -> dlt.Pipeline:
+    """The pipeline of one source: into the dataset `raw_<source>` of the warehouse, its own state under `<data>/dlt`."""
+    return dlt.pipeline(
+        pipeline_name=f"storehouse_{source}",
+        pipelines_dir=str(data_dir / "dlt"),
+        # Without this capability dlt runs the statements of a merge one by one, and a kill in between loses rows.
+        destination=dlt.destinations.duckdb(warehouse, supports_transactions=True),
+        dataset_name=f"raw_{source}",
+        progress=progress,
+    )
+
+
+def finish_pending(pipeline: dlt.Pipeline) -> None:
+    """Load what an earlier run extracted and did not finish; what can never be loaded is dropped and read again."""
+    if not pipeline.has_pending_data:
+        return
+    try:
+        pipeline.run()
+    except PipelineStepFailed as failure:
+        if is_transient(failure):
+            raise
+        pipeline.abort_packages()
+
+
+def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: duckdb.DuckDBPyConnection, full: bool) -> Result:
+    """Extract, normalize and load one source; `full` replaces its tables instead of merging into them."""
+    started = time.monotonic()
+    read: Counter[str] = Counter()
+    for resource in source.resources.values():
+        prepare(resource, warehouse, pipeline.dataset_name, read, full)
+    pipeline.run(source, loader_file_format="parquet")
+    loaded = pipeline.last_trace.last_normalize_info.row_counts
+    result = Result(source.name)
+    for table in (resource.table_name for resource in source.resources.values()):
+        held = warehouse.execute(f"select count(*) from {quote(pipeline.dataset_name)}.{quote(table)}").fetchone()[0]
+        result.tables.append(TableResult(table, read[table], loaded.get(table, 0), held))
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def prepare(
+    resource: DltResource, warehouse: duckdb.DuckDBPyConnection, dataset: str, read: Counter[str], full: bool
+) -> None:
+    """Count the rows of a resource and, where rows are merged by key, let only changed ones through."""
+    table = resource.table_name
+
+    def count(rows: pa.Table) -> pa.Table:
+        read[table] += rows.num_rows
+        return rows
+
+    resource.add_map(count)
+    if full:
+        resource.apply_hints(write_disposition="replace")
+    schema = resource.compute_table_schema()
+    keys = [name for name, column in schema["columns"].items() if column.get("primary_key")]
+    if keys and schema["write_disposition"] == "merge":
+        resource.add_map(partial(drop_unchanged, warehouse, f"{dataset}.{table}", keys))

@@ -1,0 +1,94 @@
+"""One run from lock to report: every source in turn, the failures of one not stopping the others."""
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.table import Table
+
+from ingestion.errors import KindError, explain
+from ingestion.pipeline import Result, finish_pending, open_pipeline, run_source
+from ingestion.progress import Progress
+from ingestion.sources.api import api
+from ingestion.sources.files import files
+from ingestion.sources.shop import shop
+from operations.lock import only_writer
+
+FACTORIES = {"shop": shop, "api": api, "files": files}
+
+
+def run(data_dir: Path, options: argparse.Namespace) -> int:
+    """Load the sources asked for and report; return the exit code."""
+    console = Console(highlight=False)
+    exit_codes: list[int] = []
+    results: list[Result] = []
+
+    def fail(error: BaseException, source: str | None) -> None:
+        if options.verbose:
+            traceback.print_exception(error)
+        told = explain(error, source, data_dir)
+        print(f"Error: {told}", file=sys.stderr)
+        exit_codes.append(told.exit_code)
+
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        with only_writer("ingestion"), duckdb.connect(data_dir / "warehouse.duckdb") as warehouse:
+            for name in options.source:
+                try:
+                    result = load(name, warehouse, data_dir, Progress(name, console), options)
+                    if result:
+                        results.append(result)
+                except Exception as error:
+                    fail(error, name)
+            if not exit_codes:
+                check_names(options.tables, results)
+    except Exception as error:
+        fail(error, None)
+    if results:
+        console.print(report(results))
+    return max(exit_codes, default=0)
+
+
+def load(
+    name: str, warehouse: duckdb.DuckDBPyConnection, data_dir: Path, progress: Progress, options: argparse.Namespace
+) -> Result | None:
+    """Load one source; none when no table of it was asked for."""
+    pipeline = open_pipeline(name, warehouse, data_dir, progress)
+    finish_pending(pipeline)
+    source = FACTORIES[name](only=options.tables)
+    if not source.resources:
+        return None
+    return run_source(pipeline, source, warehouse, options.full_refresh)
+
+
+def check_names(tables: list[str] | None, results: list[Result]) -> None:
+    """Complain about tables that no source has."""
+    unknown = set(tables or ()) - {table.table for result in results for table in result.tables}
+    if unknown:
+        raise KindError(
+            f"No chosen source has a table {', '.join(sorted(unknown))}; see docs/ingestion.md for their names."
+        )
+
+
+def report(results: list[Result]) -> Table:
+    """What was loaded, as a table."""
+    table = Table(title="Loaded", title_justify="left")
+    table.add_column("source")
+    table.add_column("table")
+    for heading in ("rows read", "new or changed", "in the warehouse", "seconds"):
+        table.add_column(heading, justify="right")
+    for result in results:
+        for number, row in enumerate(result.tables):
+            table.add_row(
+                result.source if number == 0 else "",
+                row.table,
+                f"{row.rows_read:,}",
+                f"{row.rows_loaded:,}",
+                f"{row.rows_in_warehouse:,}",
+                f"{result.seconds:.1f}" if number == 0 else "",
+            )
+        table.add_section()
+    return table

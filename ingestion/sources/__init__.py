@@ -1,0 +1,1 @@
+"""One dlt source a module: `shop` (Postgres), `api` (REST), `files` (object storage)."""

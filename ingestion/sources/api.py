@@ -1,0 +1,6 @@
+import dlt
+
+
+@dlt.source(name="api")
+def api(only=None):
+    return []

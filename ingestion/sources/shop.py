@@ -1,0 +1,116 @@
+"""The shop's Postgres: every table of the shop, and the keys that exist.
+
+What: the tables listed in `.dlt/config.toml`, each as it is, plus a table of keys for those whose rows are deleted.
+Alone: `python -m ingestion --source shop`.
+
+Tables are merged on their primary key. The cursor is `updated_at` (see `snapshot.py` for where a run starts); rows
+without one are read every time, and so are rows dated in the future, which never move the start. Hard deletes cannot be
+seen by a cursor, so the keys of such tables are read whole, in the same snapshot as the rows: a row of raw whose key is
+missing there was deleted. dlt's own `incremental` is not used because its next start is the highest value it has seen.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dlt
+import pyarrow as pa
+from dlt.sources import DltResource
+from dlt.sources.credentials import ConnectionStringCredentials
+from dlt.sources.sql_database import register_table_loader_backend, remove_nullability_adapter, sql_table
+from sqlalchemy import MetaData, Select, Table, cast, func, types
+
+from ingestion.errors import KindError
+from ingestion.sources.copy import CopyTableLoader, copy_to_arrow
+from ingestion.sources.snapshot import Snapshot, Watermark
+
+MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
+EXACT_TYPES = (types.Integer, types.Float, types.Boolean, types.Date, types.DateTime)
+
+
+def exact_or_text(source_type: types.TypeEngine) -> types.TypeEngine:
+    """Keep the types that survive the way exactly; everything else (unbounded numeric, json, arrays) travels as text."""
+    bounded = isinstance(source_type, types.Numeric) and source_type.precision is not None
+    return source_type if bounded or isinstance(source_type, EXACT_TYPES) else types.Text()
+
+
+@dlt.source(name="shop", max_table_nesting=0)
+def shop(
+    credentials: ConnectionStringCredentials = dlt.secrets.value,
+    schema: str = dlt.config.value,
+    tables: list[str] = dlt.config.value,
+    key_tables: dict[str, Any] = dlt.config.value,
+    cursor_column: str = dlt.config.value,
+    lag_seconds: float = dlt.config.value,
+    only: list[str] | None = None,
+) -> Iterator[DltResource]:
+    """Every table of the shop, read in one snapshot; `only` picks tables, and their key tables come along."""
+    register_table_loader_backend("copy", CopyTableLoader)
+    wanted = [table for table in tables if only is None or table in only]
+    if not wanted:
+        return
+    with_keys = [table for table in wanted if table in key_tables]
+    snapshot = Snapshot(credentials.to_native_representation(), readers=len(wanted) + len(with_keys))
+    metadata = MetaData(schema=schema)
+    metadata.reflect(snapshot.engine, views=True, only=lambda name, _: name in wanted)
+    missing = [table for table in wanted if f"{schema}.{table}" not in metadata.tables]
+    if missing:
+        raise KindError(
+            f"The shop's database has no table {', '.join(missing)} in schema {schema!r} that the role may read. Correct "
+            "[sources.shop] tables in .dlt/config.toml, or grant select on it."
+        )
+    for name in wanted:
+        table = metadata.tables[f"{schema}.{name}"]
+        if not table.primary_key:
+            raise KindError(f"Table {schema}.{name} has no primary key, so its rows cannot be merged. Give it one.")
+        watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds))
+        has_cursor = cursor_column in table.c
+        resource = sql_table(
+            credentials=snapshot.engine,
+            table=name,
+            schema=schema,
+            metadata=metadata,
+            backend="copy",
+            # A source that drops a `not null` later must not meet one in raw.
+            table_adapter_callback=remove_nullability_adapter,
+            backend_kwargs={"snapshot": snapshot},
+            reflection_level="full_with_precision",
+            type_adapter_callback=exact_or_text,
+            query_adapter_callback=watermark.changed_rows if has_cursor else None,
+            write_disposition=MERGE,
+        )
+        if has_cursor:
+            resource.add_map(watermark.see)
+        yield resource
+        if name in with_keys:
+            yield keys(snapshot, table, key_tables[name])
+
+
+def keys(snapshot: Snapshot, table: Table, name: str) -> DltResource:
+    """The keys of all rows that exist in a table, replaced as a whole whenever one came or went."""
+    columns = {
+        column.name: {
+            "name": column.name,
+            "data_type": "bigint" if isinstance(column.type, types.Integer) else "text",
+            "nullable": False,
+        }
+        for column in table.primary_key
+    }
+
+    @dlt.resource(name=name, write_disposition="replace", primary_key=list(columns), columns=columns)
+    def all_keys() -> Iterator[pa.Table]:
+        # The state of a resource that replaces is wiped in every run, so this lives with the rows.
+        state = dlt.current.resource_state(table.name)
+        key_hash = func.hashtextextended(func.concat_ws("\x1f", *table.primary_key), 0)
+        with snapshot.reader() as connection:
+            count, total = connection.execute(Select(func.count(), func.sum(cast(key_hash, types.Numeric)))).one()
+            fingerprint = f"{count} {total}"
+            if state.get("keys") == fingerprint:
+                # A resource that replaces and yields nothing would empty its table.
+                dlt.current.resource().apply_hints(write_disposition="merge")
+                return
+            state["keys"] = fingerprint
+            query = str(Select(*table.primary_key).compile(snapshot.engine))
+            yield from copy_to_arrow(connection, query, columns)
+
+    return all_keys
