@@ -1,4 +1,5 @@
 {% set as_of_date = var('as_of_date', none) %}
+{% set as_of_expression = "cast('" ~ as_of_date ~ "' as date)" if as_of_date else 'orders.last_date' %}
 
 with
 
@@ -24,11 +25,7 @@ payments as (
 final as (
     select
         orders.first_date,
-        {% if as_of_date -%}
-            cast('{{ as_of_date }}' as date)
-        {%- else -%}
-            orders.last_date
-        {%- endif %} as as_of_date,
+        {{ as_of_expression }} as as_of_date,
         cast(greatest(orders.last_date, refunds.last_date, payments.last_date) as date) as last_date
     from orders
     cross join refunds

@@ -29,8 +29,8 @@ foreign_rates as (
     from rate_windows
     inner join days
         on
-            (days.date_day >= rate_windows.rate_date or rate_windows.is_first)
-            and (days.date_day < rate_windows.next_rate_date or rate_windows.next_rate_date is null)
+            (rate_windows.rate_date <= days.date_day or rate_windows.is_first)
+            and (rate_windows.next_rate_date > days.date_day or rate_windows.next_rate_date is null)
 ),
 
 own_rates as (

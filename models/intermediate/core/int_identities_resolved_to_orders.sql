@@ -29,12 +29,10 @@ guest_emails as (
     from orders
     where
         customer_id is null
-        and {{ 'true' if merge_guests else 'false' }}
+        and {{ merge_guests | lower }}
         and guest_email like '%_@_%'
         and guest_email not like '%.invalid'
-        {% if shared_emails -%}
-            and guest_email not in ('{{ shared_emails | join("', '") }}')
-        {%- endif %}
+        and guest_email not in ('{{ shared_emails | join("', '") }}')
 ),
 
 resolved as (
@@ -55,8 +53,11 @@ typed as (
             when email is not null then 'guest'
             else 'order'
         end as identity_type,
-        coalesce(cast(registered_customer_id as {{ dbt.type_string() }}), email, cast(order_id as {{ dbt.type_string() }}))
-            as identity_value
+        coalesce(
+            cast(registered_customer_id as {{ dbt.type_string() }}),
+            email,
+            cast(order_id as {{ dbt.type_string() }})
+        ) as identity_value
     from resolved
 ),
 

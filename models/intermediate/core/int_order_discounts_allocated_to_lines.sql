@@ -52,7 +52,7 @@ weighed as (
 rounded_down as (
     select
         *,
-        mod(weighted_discount, total_weight) as remainder,
+        mod(weighted_discount, total_weight) as units_lost,
         cast((weighted_discount - mod(weighted_discount, total_weight)) / total_weight as decimal(38, 0)) as whole_share
     from weighed
 ),
@@ -61,7 +61,7 @@ ranked as (
     select
         *,
         order_discount - sum(whole_share) over (partition by order_id) as units_left,
-        row_number() over (partition by order_id order by remainder desc, order_item_id) as remainder_rank
+        row_number() over (partition by order_id order by units_lost desc, order_item_id asc) as remainder_rank
     from rounded_down
 ),
 

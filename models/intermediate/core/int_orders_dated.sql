@@ -10,7 +10,26 @@ stores as (
 
 final as (
     select
-        orders.*,
+        orders.order_id,
+        orders.store_id,
+        orders.customer_id,
+        orders.session_id,
+        orders.order_number,
+        orders.status,
+        orders.channel,
+        orders.currency,
+        orders.coupon_code,
+        orders.shipping_country_code,
+        orders.shipping_amount,
+        orders.tax_amount,
+        orders.total_amount,
+        orders.is_test,
+        orders.is_deleted,
+        orders.ordered_at,
+        orders.cancelled_at,
+        orders.shipped_at,
+        orders.delivered_at,
+        orders.load_id,
         stores.timezone,
         stores.prices_include_tax,
         {{ to_local_date('orders.ordered_at', 'stores.timezone') }} as order_date

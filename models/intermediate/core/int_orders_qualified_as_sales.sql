@@ -92,7 +92,7 @@ final as (
         is_deleted,
         is_cancelled,
         is_cancelled_before_payment,
-        not (is_test_order or is_deleted or is_cancelled_before_payment) as is_sale,
+        not is_test_order and not is_deleted and not is_cancelled_before_payment as is_sale,
 
         -- timestamps
         ordered_at,

@@ -40,9 +40,9 @@ final as (
         date_day,
 
         -- attributes
-        year_number as year,
-        cast(extract(quarter from date_day) as integer) as quarter,
-        month_number as month,
+        year_number as calendar_year,
+        cast(extract(quarter from date_day) as integer) as calendar_quarter,
+        month_number as calendar_month,
         cast({{ dbt.date_trunc('month', 'date_day') }} as date) as month_start_date,
         cast({{ dbt.last_day('date_day', 'month') }} as date) as month_end_date,
         {{ iso_year('date_day') }} as iso_year,

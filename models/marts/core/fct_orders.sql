@@ -15,11 +15,11 @@ lines_by_order as (
         order_id,
         sum(case when line_type = 'product' then quantity else 0 end) as product_quantity,
         sum(case when cost_source = 'unknown' then 1 else 0 end) as lines_without_cost,
-        sum(reporting_tax_amount) as reporting_tax_amount,
-        {% for measure in line_measures -%}
-            sum({{ measure }}_amount) as {{ measure }}_amount,
-            sum(reporting_{{ measure }}_amount) as reporting_{{ measure }}_amount{{ ',' if not loop.last }}
+        {% for measure in line_measures %}
+        sum({{ measure }}_amount) as {{ measure }}_amount,
+        sum(reporting_{{ measure }}_amount) as reporting_{{ measure }}_amount,
         {% endfor %}
+        sum(reporting_tax_amount) as reporting_tax_amount
     from {{ ref('fct_order_lines') }}
     group by order_id
 ),
@@ -38,10 +38,10 @@ joined as (
         sale_numbers.sale_number,
         coalesce(lines_by_order.product_quantity, 0) as product_quantity,
         coalesce(lines_by_order.lines_without_cost, 0) as lines_without_cost,
-        {% for measure in line_measures -%}
-            coalesce(lines_by_order.{{ measure }}_amount, 0) as {{ measure }}_amount,
-            coalesce(lines_by_order.reporting_{{ measure }}_amount, 0) as reporting_{{ measure }}_amount,
-        {% endfor -%}
+        {% for measure in line_measures %}
+        coalesce(lines_by_order.{{ measure }}_amount, 0) as {{ measure }}_amount,
+        coalesce(lines_by_order.reporting_{{ measure }}_amount, 0) as reporting_{{ measure }}_amount,
+        {% endfor %}
         coalesce(lines_by_order.reporting_tax_amount, 0) as reporting_tax_amount,
         {{ in_reporting_currency('orders.shipping_amount', 'orders.fx_rate') }} as reporting_shipping_amount,
         {{ in_reporting_currency('orders.paid_amount', 'orders.fx_rate') }} as reporting_paid_amount
@@ -74,9 +74,9 @@ final as (
         cast(lines_without_cost as integer) as lines_without_cost,
 
         -- amounts
-        {% for measure in line_measures -%}
-            {{ money(measure ~ '_amount') }} as {{ measure }}_amount,
-        {% endfor -%}
+        {% for measure in line_measures %}
+        {{ money(measure ~ '_amount') }} as {{ measure }}_amount,
+        {% endfor %}
         {{ money('shipping_amount') }} as shipping_amount,
         {{ money('tax_amount') }} as tax_amount,
         {{ money('total_amount') }} as total_amount,
@@ -84,9 +84,9 @@ final as (
 
         -- amounts in the reporting currency
         fx_rate,
-        {% for measure in line_measures -%}
-            {{ money('reporting_' ~ measure ~ '_amount') }} as reporting_{{ measure }}_amount,
-        {% endfor -%}
+        {% for measure in line_measures %}
+        {{ money('reporting_' ~ measure ~ '_amount') }} as reporting_{{ measure }}_amount,
+        {% endfor %}
         reporting_shipping_amount,
         {{ money('reporting_tax_amount') }} as reporting_tax_amount,
         {{ money(

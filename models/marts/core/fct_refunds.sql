@@ -21,11 +21,11 @@ fx_rates as (
 
 lines_by_refund as (
     select
-        refund_id,
-        {% for measure in line_measures -%}
-            sum({{ measure }}_amount) as {{ measure }}_amount,
-            sum(reporting_{{ measure }}_amount) as reporting_{{ measure }}_amount{{ ',' if not loop.last }}
+        {% for measure in line_measures %}
+        sum({{ measure }}_amount) as {{ measure }}_amount,
+        sum(reporting_{{ measure }}_amount) as reporting_{{ measure }}_amount,
         {% endfor %}
+        refund_id
     from {{ ref('fct_refund_lines') }}
     group by refund_id
 ),
@@ -61,10 +61,10 @@ joined as (
         fx_rates.rate as fx_rate,
         dated.shipping_amount as shipping_refund_amount,
         {{ in_reporting_currency('dated.shipping_amount', 'fx_rates.rate') }} as reporting_shipping_refund_amount,
-        {% for measure in line_measures if measure != 'adjustment' -%}
-            coalesce(lines_by_refund.{{ measure }}_amount, 0) as {{ measure }}_amount,
-            coalesce(lines_by_refund.reporting_{{ measure }}_amount, 0) as reporting_{{ measure }}_amount,
-        {% endfor -%}
+        {% for measure in line_measures if measure != 'adjustment' %}
+        coalesce(lines_by_refund.{{ measure }}_amount, 0) as {{ measure }}_amount,
+        coalesce(lines_by_refund.reporting_{{ measure }}_amount, 0) as reporting_{{ measure }}_amount,
+        {% endfor %}
         dated.adjustment_amount + coalesce(lines_by_refund.adjustment_amount, 0) as adjustment_amount,
         {{ in_reporting_currency('dated.adjustment_amount', 'fx_rates.rate') }}
         + coalesce(lines_by_refund.reporting_adjustment_amount, 0) as reporting_adjustment_amount
@@ -90,17 +90,17 @@ final as (
         refund_date,
 
         -- amounts
-        {% for measure in money_measures -%}
-            {{ money(measure ~ '_amount') }} as {{ measure }}_amount,
-        {% endfor -%}
+        {% for measure in money_measures %}
+        {{ money(measure ~ '_amount') }} as {{ measure }}_amount,
+        {% endfor %}
         {{ money((money_measures | join('_amount + ')) ~ '_amount') }} as total_refund_amount,
         {{ money('cogs_return_amount') }} as cogs_return_amount,
 
         -- amounts in the reporting currency
         fx_rate,
-        {% for measure in money_measures -%}
-            {{ money('reporting_' ~ measure ~ '_amount') }} as reporting_{{ measure }}_amount,
-        {% endfor -%}
+        {% for measure in money_measures %}
+        {{ money('reporting_' ~ measure ~ '_amount') }} as reporting_{{ measure }}_amount,
+        {% endfor %}
         {{ money('reporting_' ~ (money_measures | join('_amount + reporting_')) ~ '_amount') }}
             as reporting_total_refund_amount,
         {{ money('reporting_cogs_return_amount') }} as reporting_cogs_return_amount,

@@ -16,7 +16,7 @@ typed as (
         upper(currency) as currency,
         {{ try_cast('shipping_amount', 'decimal(18, 4)') }} as shipping_amount,
         {{ try_cast('adjustment_amount', 'decimal(18, 4)') }} as adjustment_amount,
-        case when {{ json_kind('lines') }} = 'array' then lines end as lines,
+        case when {{ json_kind('lines') }} = 'array' then lines end as lines_json,
         {{ try_cast('refunded_at', 'timestamptz') }} as refunded_at,
         {{ try_cast('updated_at', 'timestamptz') }} as updated_at,
         _dlt_load_id
@@ -25,9 +25,9 @@ typed as (
 
 -- A refund with one unreadable line would give back too little money: it is set aside as a whole.
 unreadable_line_lists as (
-    select distinct typed.lines
+    select distinct typed.lines_json
     from typed
-    cross join {{ unnest_json_array('typed.lines') }}
+    cross join {{ unnest_json_array('typed.lines_json') }}
     where
         {{ try_cast(json_text('elements.element', 'order_item_id'), 'bigint') }} is null
         or {{ try_cast(json_text('elements.element', 'quantity'), 'integer') }} is null
@@ -41,14 +41,16 @@ judged as (
         case
             when typed.refund_id is null then 'missing_key'
             when typed.shipping_amount is null or typed.adjustment_amount is null then 'invalid_amount'
-            when typed.lines is null or unreadable_line_lists.lines is not null then 'invalid_lines'
+            when typed.lines_json is null or unreadable_line_lists.lines_json is not null then 'invalid_lines'
             when typed.currency is null then 'missing_currency'
-            when typed.refunded_at is null or not ({{ is_plausible_time('typed.refunded_at') }}) then 'invalid_timestamp'
+            when
+                typed.refunded_at is null or not ({{ is_plausible_time('typed.refunded_at') }})
+                then 'invalid_timestamp'
             when orders.order_id is null then 'unknown_order'
         end as reject_reason
     from typed
     left join orders on typed.order_id = orders.order_id
-    left join unreadable_line_lists on typed.lines = unreadable_line_lists.lines
+    left join unreadable_line_lists on typed.lines_json = unreadable_line_lists.lines_json
 )
 
 select * from judged

@@ -12,7 +12,7 @@ unnested as (
         elements.line_number,
         elements.element
     from refunds
-    cross join {{ unnest_json_array('refunds.lines') }}
+    cross join {{ unnest_json_array('refunds.lines_json') }}
 ),
 
 renamed as (

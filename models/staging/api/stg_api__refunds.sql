@@ -17,7 +17,7 @@ renamed as (
         -- attributes
         reason,
         currency,
-        lines,
+        lines_json,
 
         -- amounts
         shipping_amount,

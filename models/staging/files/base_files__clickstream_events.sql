@@ -7,24 +7,24 @@ source as (
 parsed as (
     select
         *,
-        case when {{ json_kind('record') }} = 'object' then record end as event
+        case when {{ json_kind('record') }} = 'object' then record end as event_json
     from source
 ),
 
 typed as (
     select
-        {{ json_text('event', 'event_id') }} as event_id,
-        {{ json_text('event', 'event_type') }} as event_type,
-        {{ json_text('event', 'anonymous_id') }} as anonymous_id,
-        {{ try_cast(json_text('event', 'customer_id'), 'bigint') }} as customer_id,
-        {{ json_text('event', 'session_id') }} as session_id,
-        {{ json_text('event', 'page_url') }} as page_url,
-        {{ try_cast(json_text('event', 'properties.product_id'), 'bigint') }} as product_id,
-        {{ try_cast(json_text('event', 'properties.quantity'), 'integer') }} as quantity,
-        {{ try_cast(json_text('event', 'properties.order_id'), 'bigint') }} as order_id,
-        {{ try_cast(json_text('event', 'occurred_at'), 'timestamptz') }} as occurred_at,
-        {{ try_cast(json_text('event', 'received_at'), 'timestamptz') }} as received_at,
-        event is not null as is_object,
+        {{ json_text('event_json', 'event_id') }} as event_id,
+        {{ json_text('event_json', 'event_type') }} as event_type,
+        {{ json_text('event_json', 'anonymous_id') }} as anonymous_id,
+        {{ try_cast(json_text('event_json', 'customer_id'), 'bigint') }} as customer_id,
+        {{ json_text('event_json', 'session_id') }} as session_id,
+        {{ json_text('event_json', 'page_url') }} as page_url,
+        {{ try_cast(json_text('event_json', 'properties.product_id'), 'bigint') }} as product_id,
+        {{ try_cast(json_text('event_json', 'properties.quantity'), 'integer') }} as quantity,
+        {{ try_cast(json_text('event_json', 'properties.order_id'), 'bigint') }} as order_id,
+        {{ try_cast(json_text('event_json', 'occurred_at'), 'timestamptz') }} as occurred_at,
+        {{ try_cast(json_text('event_json', 'received_at'), 'timestamptz') }} as received_at,
+        event_json is not null as is_object,
         read_error,
         file_path,
         line_number,

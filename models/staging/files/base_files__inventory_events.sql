@@ -7,20 +7,20 @@ source as (
 parsed as (
     select
         *,
-        case when {{ json_kind('record') }} = 'object' then record end as event
+        case when {{ json_kind('record') }} = 'object' then record end as event_json
     from source
 ),
 
 typed as (
     select
-        {{ json_text('event', 'event_id') }} as event_id,
-        {{ try_cast(json_text('event', 'product_id'), 'bigint') }} as product_id,
-        {{ json_text('event', 'location_code') }} as location_code,
-        {{ try_cast(json_text('event', 'quantity_delta'), 'integer') }} as quantity_delta,
-        {{ json_text('event', 'reason') }} as reason,
-        {{ json_text('event', 'reference') }} as reference,
-        {{ try_cast(json_text('event', 'occurred_at'), 'timestamptz') }} as occurred_at,
-        event is not null as is_object,
+        {{ json_text('event_json', 'event_id') }} as event_id,
+        {{ try_cast(json_text('event_json', 'product_id'), 'bigint') }} as product_id,
+        {{ json_text('event_json', 'location_code') }} as location_code,
+        {{ try_cast(json_text('event_json', 'quantity_delta'), 'integer') }} as quantity_delta,
+        {{ json_text('event_json', 'reason') }} as reason,
+        {{ json_text('event_json', 'reference') }} as reference,
+        {{ try_cast(json_text('event_json', 'occurred_at'), 'timestamptz') }} as occurred_at,
+        event_json is not null as is_object,
         read_error,
         file_path,
         line_number,

@@ -6,7 +6,21 @@ source as (
 
 judged as (
     select
-        *,
+        customer_id,
+        email,
+        first_name,
+        last_name,
+        phone,
+        birth_date,
+        country_code,
+        region,
+        city,
+        marketing_opt_in,
+        is_test,
+        created_at,
+        updated_at,
+        deleted_at,
+        _dlt_load_id,
         case
             when customer_id is null then 'missing_key'
             when updated_at is null then 'invalid_timestamp'

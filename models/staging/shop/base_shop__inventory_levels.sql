@@ -6,7 +6,15 @@ source as (
 
 judged as (
     select
-        *,
+        product_id,
+        location_code,
+        on_hand,
+        committed,
+        incoming,
+        safety_stock,
+        created_at,
+        updated_at,
+        _dlt_load_id,
         case
             when product_id is null or location_code is null then 'missing_key'
             when on_hand is null then 'invalid_quantity'

@@ -10,7 +10,19 @@ orders as (
 
 judged as (
     select
-        source.*,
+        source.order_item_id,
+        source.order_id,
+        source.product_id,
+        source.product_name,
+        source.quantity,
+        source.unit_price,
+        source.unit_cost,
+        source.discount_amount,
+        source.tax_amount,
+        source.is_gift_card,
+        source.created_at,
+        source.updated_at,
+        source._dlt_load_id,
         case
             when source.order_item_id is null then 'missing_key'
             when orders.order_id is null then 'unknown_order'

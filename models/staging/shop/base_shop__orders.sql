@@ -10,7 +10,31 @@ stores as (
 
 judged as (
     select
-        source.*,
+        source.order_id,
+        source.order_number,
+        source.store_id,
+        source.customer_id,
+        source.guest_email,
+        source.status,
+        source.channel,
+        source.currency,
+        source.subtotal_amount,
+        source.discount_amount,
+        source.shipping_amount,
+        source.tax_amount,
+        source.total_amount,
+        source.coupon_code,
+        source.is_test,
+        source.ordered_at,
+        source.cancelled_at,
+        source.shipped_at,
+        source.delivered_at,
+        source.shipping_country_code,
+        source.session_id,
+        source.created_at,
+        source.updated_at,
+        source.deleted_at,
+        source._dlt_load_id,
         case
             when source.order_id is null then 'missing_key'
             when stores.store_id is null then 'unknown_store'

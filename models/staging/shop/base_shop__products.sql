@@ -6,7 +6,21 @@ source as (
 
 judged as (
     select
-        *,
+        product_id,
+        sku,
+        product_name,
+        category,
+        subcategory,
+        brand,
+        unit_price,
+        unit_cost,
+        currency,
+        supplier_id,
+        status,
+        created_at,
+        updated_at,
+        deleted_at,
+        _dlt_load_id,
         case
             when product_id is null then 'missing_key'
             when status is null or status not in ('draft', 'active', 'archived') then 'unknown_status'

@@ -10,7 +10,16 @@ timezones as (
 
 judged as (
     select
-        source.*,
+        source.store_id,
+        source.name,
+        source.country_code,
+        source.timezone,
+        source.currency,
+        source.prices_include_tax,
+        source.created_at,
+        source.updated_at,
+        source.deleted_at,
+        source._dlt_load_id,
         case
             when source.store_id is null then 'missing_key'
             when timezones.name is null then 'unknown_timezone'

@@ -6,7 +6,14 @@ source as (
 
 judged as (
     select
-        *,
+        supplier_id,
+        name,
+        lead_time_days,
+        min_order_quantity,
+        created_at,
+        updated_at,
+        deleted_at,
+        _dlt_load_id,
         case
             when supplier_id is null then 'missing_key'
             when lead_time_days < 0 or min_order_quantity < 0 then 'invalid_quantity'

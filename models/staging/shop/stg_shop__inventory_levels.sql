@@ -32,10 +32,10 @@ renamed as (
         location_code,
 
         -- attributes
-        on_hand,
-        coalesce(committed, 0) as committed,
-        coalesce(incoming, 0) as incoming,
-        coalesce(safety_stock, 0) as safety_stock,
+        on_hand as on_hand_quantity,
+        coalesce(committed, 0) as committed_quantity,
+        coalesce(incoming, 0) as incoming_quantity,
+        coalesce(safety_stock, 0) as safety_stock_quantity,
 
         -- timestamps
         created_at,
