@@ -1,0 +1,183 @@
+"""The Postgres warehouse: an embedded server, or any server by URL, with a role for each kind of work.
+
+| role | may |
+|---|---|
+| `warehouse_loader` | make and fill the `raw_...` schemas |
+| `warehouse_transformer` | read raw; make and fill every other schema |
+| `warehouse_reader` | read the published marts, nothing else |
+| `warehouse_lake` | keep the catalog of Spark's tables, in a database of its own |
+"""
+
+import json
+import os
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import psycopg2
+from psycopg2 import sql
+
+from ingestion.errors import KindError
+from warehouses.server import SUPERUSER, Server
+from warehouses.settings import ROOT, folder, free_port, new_secret, read_state, write_private
+
+URL = "STOREHOUSE_POSTGRES_URL"
+ROLES = ("loader", "transformer", "reader", "lake")
+DATABASES = {"loader": "storehouse", "transformer": "storehouse", "reader": "storehouse", "lake": "storehouse_lake"}
+PUBLISHED = "published"
+
+
+def start() -> None:
+    """Make the warehouse ready: the server where it is ours, then databases, roles and grants."""
+    state = remembered()
+    if os.environ.get(URL):
+        state |= located(os.environ[URL])
+    else:
+        state |= start_embedded(state)
+    state["passwords"] = {role: state.get("passwords", {}).get(role) or new_secret() for role in ROLES}
+    remember(state)
+    set_up(state)
+    print(f"Postgres is ready: {state['host']}:{state['port']}, database storehouse.")
+
+
+def start_embedded(state: dict[str, Any]) -> dict[str, Any]:
+    """Start the server in the data folder if it is not running."""
+    server = Server(folder("postgres"))
+    state = {"host": "127.0.0.1", "port": state.get("port"), "admin": {"user": SUPERUSER}} | state
+    state["admin"].setdefault("password", new_secret())
+    remember(state)
+    server.create(state["admin"]["password"])
+    if not server.running():
+        state["port"] = free_port(state["port"])
+        remember(state)
+        server.start(state["port"])
+    return state
+
+
+def located(url: str) -> dict[str, Any]:
+    """Host, port and administrator of a server given by its URL."""
+    parts = urlsplit(url)
+    if not (parts.hostname and parts.username):
+        raise KindError(f"{URL} must look like postgresql://administrator:password@host:5432/postgres.")
+    admin = {
+        "user": unquote(parts.username),
+        "password": unquote(parts.password or ""),
+        "database": parts.path.strip("/") or "postgres",
+    }
+    return {"host": parts.hostname, "port": parts.port or 5432, "admin": admin}
+
+
+def stop() -> None:
+    """Stop the embedded server; its data stays."""
+    server = Server(folder("postgres"))
+    if not server.running():
+        print("Postgres is not running, or is not ours to stop.")
+        return
+    server.stop()
+    print("Postgres is stopped.")
+
+
+def status() -> str:
+    """One line about the warehouse."""
+    state = remembered()
+    if not state.get("passwords"):
+        return "Postgres: not set up"
+    try:
+        with closing(connect("transformer")) as connection, connection.cursor() as cursor:
+            cursor.execute("select pg_size_pretty(pg_database_size(current_database()))")
+            return f"Postgres: {state['host']}:{state['port']}, database storehouse, {cursor.fetchone()[0]}"
+    except KindError:
+        return f"Postgres: not running (was on {state['host']}:{state['port']})"
+
+
+def environment() -> dict[str, str]:
+    """What dbt and dlt need to know to use the warehouse."""
+    dbt = connection("transformer")
+    return {
+        "STOREHOUSE_TARGET": "postgres",
+        "STOREHOUSE_POSTGRES_HOST": dbt["host"],
+        "STOREHOUSE_POSTGRES_PORT": str(dbt["port"]),
+        "DBT_ENV_SECRET_POSTGRES_PASSWORD": dbt["password"],
+        "DESTINATION__POSTGRES__CREDENTIALS": url("loader"),
+    }
+
+
+def connection(role: str) -> dict[str, Any]:
+    """How one role reaches its database."""
+    state = remembered()
+    if not state.get("passwords"):
+        raise KindError("There is no Postgres warehouse yet: run `python -m warehouses start postgres`.")
+    return {
+        "host": state["host"],
+        "port": state["port"],
+        "database": DATABASES[role],
+        "user": f"warehouse_{role}",
+        "password": state["passwords"][role],
+    }
+
+
+def url(role: str) -> str:
+    """The same as one URL."""
+    to = connection(role)
+    return f"postgresql://{to['user']}:{quote(to['password'], safe='')}@{to['host']}:{to['port']}/{to['database']}"
+
+
+def connect(role: str) -> "psycopg2.extensions.connection":
+    """A session of one role."""
+    return open_session(**connection(role))
+
+
+def open_session(**to: Any) -> "psycopg2.extensions.connection":
+    """A session; what went wrong in one line."""
+    try:
+        return psycopg2.connect(**to, connect_timeout=10, application_name="storehouse")
+    except psycopg2.OperationalError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise KindError(
+            f"The Postgres warehouse at {to['host']}:{to['port']} cannot be reached ({said}). "
+            "Start it with `python -m warehouses start postgres`."
+        ) from None
+
+
+def set_up(state: dict[str, Any]) -> None:
+    """Make databases, roles and grants; what is there already stays."""
+    server = {"host": state["host"], "port": state["port"]} | state["admin"]
+    server.setdefault("database", "postgres")
+    with closing(open_session(**server)) as session:
+        session.autocommit = True
+        with session.cursor() as cursor:
+            for role, password in state["passwords"].items():
+                make_role(cursor, f"warehouse_{role}", password)
+            cursor.execute("select datname from pg_database")
+            existing = {name for (name,) in cursor.fetchall()}
+            for database in sorted({*DATABASES.values()} - existing):
+                # Text compares by bytes, as on the other engines.
+                cursor.execute(
+                    sql.SQL("create database {} template template0 encoding 'UTF8' locale 'C'").format(
+                        sql.Identifier(database)
+                    )
+                )
+    for database in sorted({*DATABASES.values()}):
+        with closing(open_session(**server | {"database": database})) as session, session, session.cursor() as cursor:
+            cursor.execute((ROOT / "warehouses" / "sql" / f"{database}.sql").read_text())
+
+
+def make_role(cursor: Any, role: str, password: str) -> None:
+    """Make a role that may log in, or give it the password we know."""
+    cursor.execute("select 1 from pg_roles where rolname = %s", [role])
+    verb = "alter" if cursor.fetchone() else "create"
+    cursor.execute(
+        sql.SQL(verb + " role {} login nosuperuser nocreatedb nocreaterole password {}").format(
+            sql.Identifier(role), sql.Literal(password)
+        )
+    )
+
+
+def remembered() -> dict[str, Any]:
+    """What an earlier command wrote down."""
+    return read_state(folder("postgres") / "state.json")
+
+
+def remember(state: dict[str, Any]) -> None:
+    """Write down how the warehouse is reached."""
+    write_private(folder("postgres") / "state.json", json.dumps(state, indent=2))

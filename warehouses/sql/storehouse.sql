@@ -1,0 +1,21 @@
+-- Who may do what in the warehouse. Run by an administrator; running it again changes nothing.
+
+revoke all on database storehouse from public;
+revoke create on schema public from public;
+
+grant connect on database storehouse to warehouse_loader, warehouse_transformer, warehouse_reader;
+grant create on database storehouse to warehouse_loader, warehouse_transformer;
+
+-- Whatever the loader makes, the transformer may read. This also holds for what is not there yet.
+alter default privileges for role warehouse_loader grant usage on schemas to warehouse_transformer;
+alter default privileges for role warehouse_loader grant select on tables to warehouse_transformer;
+
+alter role warehouse_loader in database storehouse set timezone = 'UTC';
+alter role warehouse_transformer in database storehouse set timezone = 'UTC';
+
+-- Readers: nothing but the published marts, and no session that stands in the way of the next publish for long.
+alter role warehouse_reader in database storehouse set timezone = 'UTC';
+alter role warehouse_reader in database storehouse set search_path = published;
+alter role warehouse_reader in database storehouse set default_transaction_read_only = on;
+alter role warehouse_reader in database storehouse set statement_timeout = '10min';
+alter role warehouse_reader in database storehouse set idle_in_transaction_session_timeout = '1min';
