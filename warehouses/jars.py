@@ -87,7 +87,7 @@ def fetch(jar: Jar, folder: Path) -> Path:
                 log = folder / "ivy.log"
                 log.write_text(output)
                 raise KindError(
-                    f"The Spark target cannot start: {jar.group}:{jar.artifact}:{jar.version} could not be fetched from "
+                    f"Spark cannot start: {jar.group}:{jar.artifact}:{jar.version} could not be fetched from "
                     f"a Maven repository (see {log}). Put the file into {folder}, or use another target."
                 )
             fetched.replace(path)
