@@ -114,6 +114,8 @@ lock: setup ## Renew requirements.txt after a change of pyproject.toml
 
 .PHONY: clean
 clean: ## Stop the demo shop and delete every runtime file: data/, .venv/, dbt_packages/
+	@if [ -e $(STOREHOUSE_DATA_DIR)/warehouse.duckdb ] && [ ! -e $(STOREHOUSE_DATA_DIR)/demo_shop ] && [ "$(SURE)" != yes ]; then \
+		echo "✗ $(STOREHOUSE_DATA_DIR)/ holds a warehouse of your own shop; its snapshots cannot be rebuilt. To delete it: make clean SURE=yes" >&2; exit 1; fi
 	@[ ! -x $(PY) ] || $(PY) -m demo_shop reset
 	@rm -rf $(STOREHOUSE_DATA_DIR) .venv dbt_packages .env
 	@echo "✓ Clean. Next: make run"
