@@ -66,12 +66,12 @@ def finish_pending(pipeline: dlt.Pipeline) -> None:
         pipeline.abort_packages()
 
 
-def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: duckdb.DuckDBPyConnection, full: bool) -> Result:
-    """Extract, normalize and load one source; `full` replaces its tables instead of merging into them."""
+def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: duckdb.DuckDBPyConnection) -> Result:
+    """Extract, normalize and load one source."""
     started = time.monotonic()
     read: Counter[str] = Counter()
     for resource in source.resources.values():
-        prepare(resource, warehouse, pipeline.dataset_name, read, full)
+        prepare(resource, warehouse, pipeline.dataset_name, read)
     pipeline.run(source, loader_file_format="parquet")
     loaded = pipeline.last_trace.last_normalize_info.row_counts
     result = Result(source.name)
@@ -82,9 +82,7 @@ def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: duckdb.Duck
     return result
 
 
-def prepare(
-    resource: DltResource, warehouse: duckdb.DuckDBPyConnection, dataset: str, read: Counter[str], full: bool
-) -> None:
+def prepare(resource: DltResource, warehouse: duckdb.DuckDBPyConnection, dataset: str, read: Counter[str]) -> None:
     """Count the rows of a resource and, where rows are merged by key, let only changed ones through."""
     table = resource.table_name
 
@@ -93,8 +91,6 @@ def prepare(
         return rows
 
     resource.add_map(count)
-    if full:
-        resource.apply_hints(write_disposition="replace")
     schema = resource.compute_table_schema()
     keys = [name for name, column in schema["columns"].items() if column.get("primary_key")]
     if keys and schema["write_disposition"] == "merge":

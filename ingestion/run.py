@@ -58,10 +58,10 @@ def load(
     """Load one source; none when no table of it was asked for."""
     pipeline = open_pipeline(name, warehouse, data_dir, progress)
     finish_pending(pipeline)
-    source = FACTORIES[name](only=options.tables)
+    source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh)
     if not source.resources:
         return None
-    return run_source(pipeline, source, warehouse, options.full_refresh)
+    return run_source(pipeline, source, warehouse)
 
 
 def check_names(tables: list[str] | None, results: list[Result]) -> None:

@@ -1,6 +1,179 @@
+"""Files of a folder or any object storage: event lines as received, price lists by column.
+
+What: the datasets in `.dlt/config.toml`, each a pattern of paths under the bucket. Alone: `python -m ingestion --source
+files`.
+
+A file is read when its path or its content is new: `file_manifest` holds the SHA-256 of every file loaded, because the
+time of a file says little (a late file may carry an old one). Rows are replaced file by file, merged on `file_path`, so
+a file that grew, shrank or was corrected leaves no trace of its old lines. Files that were removed stay in raw: storage
+is tidied up for many reasons. JSON lines are not parsed here; staging does that, and rejects line by line.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
 import dlt
+import pyarrow as pa
+from dlt.common.storages.configuration import FilesystemConfiguration
+from dlt.common.storages.fsspec_filesystem import FileItemDict
+from dlt.sources import DltResource
+from dlt.sources.filesystem import filesystem
+
+from ingestion.errors import KindError
+from ingestion.sources.lines import CHUNK_BYTES, Line, parse_csv, read_lines
+
+MANIFEST = "file_manifest"
+BATCH_BYTES = 16 << 20
+MANIFEST_SCHEMA = pa.schema(
+    [
+        pa.field("file_path", pa.string(), nullable=False),
+        pa.field("dataset", pa.string()),
+        pa.field("sha256", pa.string()),
+        pa.field("size_bytes", pa.int64()),
+    ]
+)
+LOADED = """
+    select manifest.file_path, manifest.sha256
+    from file_manifest as manifest
+    inner join _dlt_loads as loads on manifest._dlt_load_id = loads.load_id
+    where loads.status = 0
+"""
 
 
-@dlt.source(name="files")
-def files(only=None):
-    return []
+def digest(file: FileItemDict) -> str:
+    """The SHA-256 of a file as it lies there."""
+    sha256 = hashlib.sha256()
+    with file.open(compression="disable") as opened:
+        while chunk := opened.read(CHUNK_BYTES):
+            sha256.update(chunk)
+    return sha256.hexdigest()
+
+
+def already_loaded() -> dict[str, str]:
+    """The files of complete loads: path and SHA-256."""
+    dataset = dlt.current.pipeline().dataset()
+    if MANIFEST not in dataset.schema.tables or not dataset.schema.tables[MANIFEST].get("x-normalizer", {}).get(
+        "seen-data"
+    ):
+        return {}
+    return dict(dataset(LOADED).fetchall())
+
+
+def list_files(bucket_url: str, pattern: str) -> list[FileItemDict]:
+    """The files of a dataset, in the order of their paths."""
+    return sorted(filesystem(bucket_url, file_glob=pattern), key=relative_path)
+
+
+def relative_path(file: FileItemDict) -> str:
+    """The path of a file under the bucket: what names it in raw."""
+    return file["relative_path"]
+
+
+def check_folder(bucket_url: str) -> None:
+    """Say so when a local folder is missing, which would otherwise look like one without files."""
+    if FilesystemConfiguration.is_local_path(bucket_url):
+        bucket_url = FilesystemConfiguration.make_file_url(bucket_url)
+    if bucket_url.startswith("file:"):
+        folder = Path(FilesystemConfiguration.make_local_path(bucket_url))
+        if not folder.is_dir():
+            raise KindError(
+                f"There is no folder {folder} to read files from. Correct SOURCES__FILES__BUCKET_URL (or bucket_url "
+                "under [sources.files] in .dlt/secrets.toml), or start the demo shop: make demo."
+            )
+
+
+def text_columns(*names: str) -> dict[str, dict]:
+    """Column hints for text."""
+    return {name: {"name": name, "data_type": "text"} for name in names}
+
+
+def to_table(rows: list[tuple[str, Line, dict[str, str]]], extra_columns: list[str]) -> pa.Table:
+    """Lines as an Arrow table."""
+    names = dict.fromkeys([*extra_columns, *(name for _, _, fields in rows for name in fields)])
+    columns = {
+        "file_path": pa.array([path for path, _, _ in rows], pa.string()),
+        "line_number": pa.array([line.number for _, line, _ in rows], pa.int64()),
+        **{name: pa.array([fields.get(name) for _, _, fields in rows], pa.string()) for name in names},
+        "record": pa.array([line.record for _, line, _ in rows], pa.string()),
+        "read_error": pa.array([line.error for _, line, _ in rows], pa.string()),
+    }
+    return pa.table(
+        columns, pa.schema([pa.field(name, column.type, name != "file_path") for name, column in columns.items()])
+    )
+
+
+@dlt.source(name="files", max_table_nesting=0)
+def files(
+    bucket_url: str = dlt.config.value,
+    datasets: dict[str, str] = dlt.config.value,
+    csv_columns: dict[str, list[str]] = dlt.config.value,
+    chunk_lines: int = dlt.config.value,
+    only: list[str] | None = None,
+    full_refresh: bool = False,
+) -> Iterator[DltResource]:
+    """The lines of every new or changed file, and the manifest of the files; `only` picks datasets."""
+    wanted = {name: pattern for name, pattern in datasets.items() if only is None or name in only}
+    if not wanted:
+        return
+    check_folder(bucket_url)
+    opened: dict[str, FileItemDict] = {}
+
+    @dlt.resource(
+        name=MANIFEST,
+        primary_key="file_path",
+        write_disposition={"disposition": "merge", "strategy": "delete-insert"},
+    )
+    def manifest() -> Iterator[pa.Table]:
+        known = {} if full_refresh else already_loaded()
+        for dataset, pattern in wanted.items():
+            batch: list[dict] = []
+            size = 0
+            for file in list_files(bucket_url, pattern):
+                path, sha256 = relative_path(file), digest(file)
+                if known.get(path) == sha256:
+                    continue
+                opened[path] = file
+                size += file["size_in_bytes"]
+                batch.append(
+                    {"file_path": path, "dataset": dataset, "sha256": sha256, "size_bytes": file["size_in_bytes"]}
+                )
+                if size > BATCH_BYTES:
+                    yield pa.Table.from_pylist(batch, MANIFEST_SCHEMA)
+                    batch, size = [], 0
+            if batch:
+                yield pa.Table.from_pylist(batch, MANIFEST_SCHEMA)
+
+    def lines_of(batch: pa.Table, dataset: str) -> Iterator[pa.Table]:
+        rows: list[tuple[str, Line, dict[str, str]]] = []
+        extra_columns = csv_columns.get(dataset, [])
+        for path, owner in zip(batch["file_path"].to_pylist(), batch["dataset"].to_pylist(), strict=True):
+            if owner != dataset:
+                continue
+            with opened[path].open(compression="disable") as file:
+                lines = read_lines(file)
+                parsed = parse_csv(lines) if extra_columns else ((line, {}) for line in lines)
+                for line, fields in parsed:
+                    rows.append((path, line, fields))
+                    if len(rows) >= chunk_lines:
+                        yield to_table(rows, extra_columns)
+                        rows = []
+        if rows:
+            yield to_table(rows, extra_columns)
+
+    manifest_resource = manifest()
+    yield manifest_resource
+    for name in wanted:
+        yield manifest_resource | dlt.transformer(
+            lines_of,
+            name=name,
+            merge_key="file_path",
+            write_disposition="replace"
+            if full_refresh
+            else {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True},
+            columns={
+                **text_columns("file_path"),
+                "line_number": {"name": "line_number", "data_type": "bigint"},
+                **text_columns(*csv_columns.get(name, []), "record", "read_error"),
+            },
+        )(dataset=name)

@@ -43,6 +43,7 @@ def shop(
     cursor_column: str = dlt.config.value,
     lag_seconds: float = dlt.config.value,
     only: list[str] | None = None,
+    full_refresh: bool = False,
 ) -> Iterator[DltResource]:
     """Every table of the shop, read in one snapshot; `only` picks tables, and their key tables come along."""
     register_table_loader_backend("copy", CopyTableLoader)
@@ -77,7 +78,7 @@ def shop(
             reflection_level="full_with_precision",
             type_adapter_callback=exact_or_text,
             query_adapter_callback=watermark.changed_rows if has_cursor else None,
-            write_disposition=MERGE,
+            write_disposition="replace" if full_refresh else MERGE,
         )
         if has_cursor:
             resource.add_map(watermark.see)
