@@ -111,6 +111,7 @@ with born as (
         product_id = params.products as is_gift_card,
         case
             when product_id <= 0.6 * params.products or product_id = params.products then -30
+            when product_id = params.products - 1 then params.base_days + 5 -- still a draft on the last day
             else floor((0.05 + 0.75 * sim.u(product_id, 'launch')) * least(params.base_days, 600))
         end::integer as launch_day,
         1 + mod(product_id * 7 + floor(sim.u(product_id, 'kind') * 3)::bigint, 16) as kind_id,

@@ -80,13 +80,13 @@ chosen as (
             -- a few only sign up and do not order
             when candidates.newest > candidates.newest_before and sim.u(candidates.newest, 'only signs up') >= 0.06
                 then candidates.newest
-            when sim.u(candidates.slot, 'who') < 0.42
+            when sim.u(candidates.slot, 'who') < 0.58
                 and (
                     sim.u(candidates.loyal, 'lapses') < 0.5
                     or candidates.day < params.base_days * (0.2 + 0.75 * sim.u(candidates.loyal, 'lapse day'))
                 )
                 then candidates.loyal
-            when sim.u(candidates.slot, 'who') < 0.8 then candidates.recent
+            when sim.u(candidates.slot, 'who') < 0.86 then candidates.recent
             else candidates.anyone
         end as person_id
     from candidates

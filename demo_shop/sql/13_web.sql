@@ -175,7 +175,7 @@ looked_at as (
     from tracked
     cross join sim.params
     cross join sim.evergreens
-    cross join lateral generate_series(1, 1 + floor(sim.u(tracked.visit_id, 'views') * 5)::integer)
+    cross join lateral generate_series(1, 1 + floor(sim.u(tracked.visit_id, 'views') * 8)::integer)
         as views (place)
     inner join sim.popularity
         on popularity.place = 1 + floor(
