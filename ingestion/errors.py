@@ -3,9 +3,16 @@
 import errno
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 LOCKED = 75
 FAILED = 1
+
+SETTINGS = {
+    "shop": "SOURCES__SHOP__CREDENTIALS (postgresql://user:password@host:port/database)",
+    "api": "SOURCES__API__BASE_URL and SOURCES__API__TOKEN",
+    "files": "SOURCES__FILES__BUCKET_URL",
+}
 
 
 class KindError(Exception):
@@ -26,8 +33,8 @@ def causes(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(current))
         yield current
-        # dlt keeps what went wrong in attributes of its own, beside Python's chain.
-        inner = (getattr(current, name, None) for name in ("exception", "client_exception", "orig", "reason"))
+        # dlt and SQLAlchemy keep what went wrong in attributes of their own, beside Python's chain.
+        inner = (getattr(current, name, None) for name in ("exception", "client_exception", "orig"))
         waiting += [item for item in inner if isinstance(item, BaseException)]
         waiting += [current.__cause__, current.__context__]
 
@@ -35,7 +42,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def is_disk_full(error: BaseException) -> bool:
     """Whether any of the causes is a full disk."""
     return any(
-        getattr(cause, "errno", None) == errno.ENOSPC or "No space left on device" in str(cause)
+        getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(cause)
         for cause in causes(error)
     )
 
@@ -45,7 +52,7 @@ def holder_of_lock(error: BaseException) -> str | None:
     for cause in causes(error):
         if "Could not set lock on file" in str(cause):
             found = re.search(r"\(PID (\d+)\)", str(cause))
-            return found[1] if found else "unknown"
+            return f"process {found[1]}" if found else "another process"
     return None
 
 
@@ -54,8 +61,76 @@ def is_transient(error: BaseException) -> bool:
     return is_disk_full(error) or holder_of_lock(error) is not None
 
 
-def explain(error: BaseException, source: str | None, data_dir) -> KindError:
+def explain(error: BaseException, source: str | None, data_dir: Path) -> KindError:
+    """Turn any error into one for people."""
+    if is_disk_full(error):
+        return KindError(
+            f"The disk is full: {data_dir} cannot take more. Nothing is lost; make room there and run the same again."
+        )
+    if holder := holder_of_lock(error):
+        return KindError(
+            f"The warehouse {data_dir / 'warehouse.duckdb'} is open in {holder}. Close it there, or wait until it is "
+            "done, and run the same again.",
+            LOCKED,
+        )
     for cause in causes(error):
-        if isinstance(cause, KindError):
-            return cause
-    return KindError(repr(error))
+        if told := told_by_kind(cause, source):
+            return told
+    innermost = list(causes(error))[-1]
+    return KindError(
+        f"Loading {source or 'the warehouse'} failed: {first_line(innermost)} ({type(innermost).__name__}). Nothing half "
+        "loaded counts; --verbose shows where it happened."
+    )
+
+
+def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
+    """The message for the kinds of errors that happen outside; none for others."""
+    name = f"{type(error).__module__}.{type(error).__name__}"
+    told = first_line(error)
+    where = f"Correct {SETTINGS[source]} in the environment or in .dlt/secrets.toml" if source else "Correct it"
+    match name.split("."):
+        case ["ingestion", "errors", _] if isinstance(error, KindError):
+            return error
+        case ["psycopg2", *_] if source == "shop":
+            told = told.removeprefix("connection to server ").removeprefix("connection ")
+            if "authentication failed" in told or "no password supplied" in told or "does not exist" in told:
+                return KindError(f"The shop's Postgres refused the connection: {told}. {where}.")
+            if "permission denied" in told:
+                return KindError(f"The shop's Postgres says: {told}. Grant select on it to the role that loads.")
+            return KindError(
+                f"The shop's Postgres failed: {told}. Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}."
+            )
+        case ["requests", "exceptions", "HTTPError"]:
+            response = error.response
+            asked = response.url.split("?")[0]
+            if response.status_code in (401, 403):
+                return KindError(f"The API refused the token at {asked} ({response.status_code}). {where}.")
+            return KindError(
+                f"The API answered {response.status_code} at {asked}, also when asked again. Nothing was loaded from it; "
+                "run again later, or ask its owner."
+            )
+        case ["requests", "exceptions", kind] if error.request is not None:
+            asked = error.request.url.split("?")[0]
+            if kind in ("ConnectionError", "ConnectTimeout"):
+                return KindError(
+                    f"Cannot reach the API at {asked}. Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}."
+                )
+            return KindError(f"The API at {asked} gave no whole answer in several tries: {told}. Run again later.")
+        case ["requests", "exceptions", _]:
+            return KindError(f"The API cannot be asked: {told}. {where}.")
+        case ["dlt", "common", "configuration", "exceptions", "ConfigFieldMissingException"]:
+            missing = ", ".join(f"sources.{source}.{field}" for field in error.fields)
+            return KindError(
+                f"Missing setting: {missing}. Set it in the environment or in .dlt/secrets.toml: {SETTINGS[source]}."
+            )
+        case ["dlt", "common", "configuration", *_]:
+            return KindError(f"A setting of {source} cannot be read ({type(error).__name__}). {where}.")
+        case ["builtins", _] if isinstance(error, OSError) and error.filename:
+            return KindError(f"Cannot use {error.filename}: {error.strerror}. Mend that and run again.")
+    return None
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of a message that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

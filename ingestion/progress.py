@@ -41,4 +41,10 @@ class Progress(Collector):
 
     def _stop(self) -> None:
         self.status.stop()
-        self.console.print(f"{self.source}: {self.verb} took {time.monotonic() - self.started:.1f} s")
+        seconds = time.monotonic() - self.started
+        rows = self.rows.total() - self.rows["Resources"]
+        # dlt extracts its own state in a step of its own.
+        if self.verb == "reading" and "_dlt_pipeline_state" not in self.rows:
+            self.console.print(f"{self.source}: read, {rows:,} rows new or changed, {seconds:.1f} s")
+        elif self.verb == "loading":
+            self.console.print(f"{self.source}: loaded, {seconds:.1f} s")

@@ -76,10 +76,10 @@ def check_names(tables: list[str] | None, results: list[Result]) -> None:
 def report(results: list[Result]) -> Table:
     """What was loaded, as a table."""
     table = Table(title="Loaded", title_justify="left")
-    table.add_column("source")
-    table.add_column("table")
-    for heading in ("rows read", "new or changed", "in the warehouse", "seconds"):
-        table.add_column(heading, justify="right")
+    table.add_column("source", no_wrap=True)
+    table.add_column("table", no_wrap=True)
+    for heading in ("read", "changed", "in warehouse", "seconds"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
         for number, row in enumerate(result.tables):
             table.add_row(

@@ -41,7 +41,7 @@ def arrow_type(column: TColumnSchema) -> pa.DataType:
 def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
     """Run a query and yield its rows as Arrow tables; at least one, so that an empty answer has its columns too."""
     schema = pa.schema(
-        [pa.field(name, arrow_type(column), column.get("nullable", True)) for name, column in columns.items()]
+        [pa.field(name, arrow_type(column), column.get("nullable") is not False) for name, column in columns.items()]
     )
     read_end, write_end = os.pipe()
     failures: list[Exception] = []
@@ -101,5 +101,6 @@ class CopyTableLoader(BaseTableLoader):
     def load_rows(self, backend_kwargs: dict[str, Any]) -> Iterator[pa.Table]:
         """Yield the rows of the table as Arrow tables."""
         columns = {column.name: self.columns[column.name] for column in self.table.columns}
+        columns |= {key.name: columns[key.name] | {"nullable": False} for key in self.table.primary_key}
         with backend_kwargs["snapshot"].reader() as connection:
             yield from copy_to_arrow(connection, self.compile_query(self.make_query()), columns)
