@@ -48,7 +48,6 @@ with slots as (
         days.day,
         place,
         days.orders_before + place as slot,
-        params.persons / 5 as first_persons,
         params.persons / 5 + floor((params.persons * 0.8) * days.orders_before / params.orders)::bigint as known,
         params.persons / 5 + floor((params.persons * 0.8) * (days.orders_before + place) / params.orders)::bigint
             as newest,
@@ -61,7 +60,7 @@ with slots as (
     where days.day >= clock.d0 and days.day < clock.d1
 ),
 
-candidates as (
+drawn as (
     select
         slots.*,
         1 + 10 * floor((slots.known - 1) / 10 * power(sim.u(slots.slot, 'loyal'), 2))::bigint as loyal,
@@ -70,6 +69,22 @@ candidates as (
         ) as recent,
         1 + floor((slots.known - 1) * sqrt(sim.u(slots.slot, 'anyone')))::bigint as anyone
     from slots
+),
+
+-- more than half of the people buy once: in their place comes a neighbour who likes to come back
+candidates as (
+    select
+        drawn.day,
+        drawn.place,
+        drawn.slot,
+        drawn.newest,
+        drawn.newest_before,
+        drawn.loyal,
+        case when sim.u(drawn.recent, 'comes back') < 0.4 then drawn.recent else 1 + 4 * ((drawn.recent - 1) / 4) end
+            as recent,
+        case when sim.u(drawn.anyone, 'comes back') < 0.4 then drawn.anyone else 1 + 4 * ((drawn.anyone - 1) / 4) end
+            as anyone
+    from drawn
 ),
 
 chosen as (
