@@ -5,8 +5,9 @@ as received is left out here, so `_dlt_load_id` names the load in which a row la
 a load touched touch nothing more.
 """
 
-import duckdb
 import pyarrow as pa
+
+from ingestion.warehouse import COLUMNS, Warehouse
 
 
 def quote(identifier: str) -> str:
@@ -14,16 +15,9 @@ def quote(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
-def drop_unchanged(
-    connection: duckdb.DuckDBPyConnection, table: str, keys: list[str], rows: pa.Table
-) -> pa.Table | None:
+def drop_unchanged(warehouse: Warehouse, table: str, keys: list[str], rows: pa.Table) -> pa.Table | None:
     """Return the rows that differ from those of the warehouse, or none; `table` is `dataset.table`."""
-    held = {
-        name
-        for name, *_ in connection.execute(
-            "select column_name from information_schema.columns where table_schema || '.' || table_name = ?", [table]
-        ).fetchall()
-    }
+    held = {name for name, _ in warehouse.query(COLUMNS, table)}
     if not held.issuperset(keys):
         return rows
     incoming = rows.append_column("_row", pa.array(range(rows.num_rows), pa.int64()))
@@ -35,14 +29,12 @@ def drop_unchanged(
         for name in rows.column_names
         if name not in keys
     )
-    qualified = ".".join(map(quote, table.split(".")))
-    with connection.cursor() as cursor:
-        cursor.execute("set TimeZone = 'UTC'")
-        cursor.register("incoming", incoming)
-        # The inner join builds its hash table on the few incoming rows, however many the warehouse holds.
-        changed = cursor.execute(
-            f"with same as (select incoming._row from incoming join {qualified} as held on {same_key} "
-            f"where {same_values or 'true'}) "
-            "select _row from incoming anti join same using (_row) order by _row"
-        ).to_arrow_table()
-    return rows.take(changed["_row"]) if changed.num_rows else None
+    # The inner join builds its hash table on the few incoming rows, however many the warehouse holds.
+    same = warehouse.query_with(
+        incoming,
+        table,
+        f"select incoming._row from incoming join {'.'.join(map(quote, table.split('.')))} as held on {same_key} "
+        f"where {same_values or 'true'}",
+    )
+    changed = sorted(set(range(rows.num_rows)) - {row for (row,) in same})
+    return rows.take(changed) if changed else None

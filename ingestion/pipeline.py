@@ -8,10 +8,8 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import dlt
-import duckdb
 import pyarrow as pa
 from dlt.common.runtime.collector import Collector
 from dlt.extract import DltResource, DltSource
@@ -19,6 +17,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.changes import drop_unchanged, quote
 from ingestion.errors import is_transient
+from ingestion.warehouse import Warehouse
 
 
 @dataclass
@@ -40,15 +39,12 @@ class Result:
     tables: list[TableResult] = field(default_factory=list)
 
 
-def open_pipeline(
-    source: str, warehouse: duckdb.DuckDBPyConnection, data_dir: Path, progress: Collector
-) -> dlt.Pipeline:
-    """The pipeline of one source: into the dataset `raw_<source>` of the warehouse, its own state under `<data>/dlt`."""
+def open_pipeline(source: str, warehouse: Warehouse, progress: Collector) -> dlt.Pipeline:
+    """The pipeline of one source: into the dataset `raw_<source>`, with a state of its own for each warehouse."""
     return dlt.pipeline(
         pipeline_name=f"storehouse_{source}",
-        pipelines_dir=str(data_dir / "dlt"),
-        # Without this capability dlt runs the statements of a merge one by one, and a kill in between loses rows.
-        destination=dlt.destinations.duckdb(warehouse, supports_transactions=True),
+        pipelines_dir=str(warehouse.pipelines_dir),
+        destination=warehouse.destination,
         dataset_name=f"raw_{source}",
         progress=progress,
     )
@@ -66,23 +62,26 @@ def finish_pending(pipeline: dlt.Pipeline) -> None:
         pipeline.abort_packages()
 
 
-def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: duckdb.DuckDBPyConnection) -> Result:
+def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: Warehouse) -> Result:
     """Extract, normalize and load one source."""
     started = time.monotonic()
     read: Counter[str] = Counter()
     for resource in source.resources.values():
         prepare(resource, warehouse, pipeline.dataset_name, read)
-    pipeline.run(source, loader_file_format="parquet")
+    pipeline.run(source, loader_file_format=warehouse.file_format)
     loaded = pipeline.last_trace.last_normalize_info.row_counts
     result = Result(source.name)
     for table in (resource.table_name for resource in source.resources.values()):
-        held = warehouse.execute(f"select count(*) from {quote(pipeline.dataset_name)}.{quote(table)}").fetchone()[0]
+        columns = source.schema.get_table_columns(table).items()
+        keys = [name for name, column in columns if column.get("primary_key") or column.get("merge_key")]
+        warehouse.finish(f"{pipeline.dataset_name}.{table}", keys)
+        [(held,)] = warehouse.query(f"select count(*) from {quote(pipeline.dataset_name)}.{quote(table)}")
         result.tables.append(TableResult(table, read[table], loaded.get(table, 0), held))
     result.seconds = time.monotonic() - started
     return result
 
 
-def prepare(resource: DltResource, warehouse: duckdb.DuckDBPyConnection, dataset: str, read: Counter[str]) -> None:
+def prepare(resource: DltResource, warehouse: Warehouse, dataset: str, read: Counter[str]) -> None:
     """Count the rows of a resource and, where rows are merged by key, let only changed ones through."""
     table = resource.table_name
 

@@ -5,7 +5,6 @@ import sys
 import traceback
 from pathlib import Path
 
-import duckdb
 from rich.console import Console
 from rich.table import Table
 
@@ -15,6 +14,7 @@ from ingestion.progress import Progress
 from ingestion.sources.api import api
 from ingestion.sources.files import files
 from ingestion.sources.shop import shop
+from ingestion.warehouse import Warehouse, open_warehouse
 from operations.lock import only_writer
 
 FACTORIES = {"shop": shop, "api": api, "files": files}
@@ -35,10 +35,10 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
 
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with only_writer("ingestion"), duckdb.connect(data_dir / "warehouse.duckdb") as warehouse:
+        with only_writer("ingestion"), open_warehouse(data_dir) as warehouse:
             for name in options.source:
                 try:
-                    result = load(name, warehouse, data_dir, Progress(name, console), options)
+                    result = load(name, warehouse, Progress(name, console), options)
                     if result:
                         results.append(result)
                 except Exception as error:
@@ -53,10 +53,10 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
 
 
 def load(
-    name: str, warehouse: duckdb.DuckDBPyConnection, data_dir: Path, progress: Progress, options: argparse.Namespace
+    name: str, warehouse: Warehouse, progress: Progress, options: argparse.Namespace
 ) -> Result | None:
     """Load one source; none when no table of it was asked for."""
-    pipeline = open_pipeline(name, warehouse, data_dir, progress)
+    pipeline = open_pipeline(name, warehouse, progress)
     finish_pending(pipeline)
     source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh)
     if not source.resources:

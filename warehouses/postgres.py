@@ -91,14 +91,13 @@ def status() -> str:
 
 
 def environment() -> dict[str, str]:
-    """What dbt and dlt need to know to use the warehouse."""
+    """What dbt and ingestion need to know to use the warehouse."""
     dbt = connection("transformer")
     return {
         "STOREHOUSE_TARGET": "postgres",
         "STOREHOUSE_POSTGRES_HOST": dbt["host"],
         "STOREHOUSE_POSTGRES_PORT": str(dbt["port"]),
         "DBT_ENV_SECRET_POSTGRES_PASSWORD": dbt["password"],
-        "DESTINATION__POSTGRES__CREDENTIALS": url("loader"),
     }
 
 

@@ -4,7 +4,7 @@ revoke all on database storehouse from public;
 revoke create on schema public from public;
 
 grant connect on database storehouse to warehouse_loader, warehouse_transformer, warehouse_reader;
-grant create on database storehouse to warehouse_loader, warehouse_transformer;
+grant create, temporary on database storehouse to warehouse_loader, warehouse_transformer;
 
 -- Whatever the loader makes, the transformer may read. This also holds for what is not there yet.
 alter default privileges for role warehouse_loader grant usage on schemas to warehouse_transformer;

@@ -1,0 +1,128 @@
+"""The warehouse that is filled: DuckDB, or the one that STOREHOUSE_TARGET names."""
+
+import os
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import dlt
+import duckdb
+import pyarrow as pa
+import pyarrow.csv
+from dlt.common.destination import AnyDestination
+
+from ingestion.errors import LOCKED, KindError
+
+COLUMNS = """
+    select column_name, data_type
+    from information_schema.columns
+    where table_schema || '.' || table_name = %s
+"""
+
+
+class Warehouse(Protocol):
+    """What the pipeline needs of a warehouse. Tables are named `dataset.table`, parameters written `%s`."""
+
+    destination: AnyDestination
+    file_format: str
+    pipelines_dir: Path
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple]:
+        """The rows of a query."""
+
+    def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
+        """The rows of a query that may read `incoming`, whose columns have the types of the table `like`."""
+
+    def finish(self, table: str, keys: list[str]) -> None:
+        """Do what a loaded table needs."""
+
+
+class DuckDB:
+    """The embedded default: one file."""
+
+    file_format = "parquet"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, data_dir: Path) -> None:
+        self.connection = connection
+        self.pipelines_dir = data_dir / "dlt"
+        # Without this capability dlt runs the statements of a merge one by one, and a kill in between loses rows.
+        self.destination = dlt.destinations.duckdb(connection, supports_transactions=True)
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple]:
+        """The rows of a query."""
+        return self.connection.execute(statement.replace("%s", "?"), parameters).fetchall()
+
+    def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
+        """The rows of a query that may read `incoming`."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("set TimeZone = 'UTC'")
+            cursor.register("incoming", incoming)
+            return cursor.execute(statement).fetchall()
+
+    def finish(self, table: str, keys: list[str]) -> None:
+        """Nothing: an index would slow the loads of a columnar warehouse down."""
+
+
+class Postgres:
+    """A Postgres server, as the role that may load."""
+
+    file_format = "csv"
+
+    def __init__(self, connection: Any, url: str, data_dir: Path) -> None:
+        self.connection = connection
+        self.pipelines_dir = data_dir / "warehouses" / "postgres" / "dlt"
+        self.destination = dlt.destinations.postgres(url, create_indexes=False)
+
+    def query(self, statement: str, *parameters: Any) -> list[tuple]:
+        """The rows of a query."""
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(statement, parameters)
+            return cursor.fetchall()
+
+    def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
+        """The rows of a query that may read `incoming`, a temporary table for as long as the query runs."""
+        types = dict(self.query(COLUMNS, like)) | {"_row": "bigint"}
+        columns = ", ".join(f'"{name}" {types.get(name, "text")}' for name in incoming.column_names)
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(f"create temporary table incoming ({columns}) on commit drop")
+            stream = pa.BufferOutputStream()
+            pyarrow.csv.write_csv(incoming, stream, pyarrow.csv.WriteOptions(include_header=False))
+            cursor.copy_expert("copy incoming from stdin with (format csv)", pa.BufferReader(stream.getvalue()))
+            cursor.execute("analyze incoming")
+            cursor.execute(statement)
+            return cursor.fetchall()
+
+    def finish(self, table: str, keys: list[str]) -> None:
+        """Give a merged table an index on its key, without which each merge reads it whole, and the planner numbers."""
+        dataset, name = table.split(".")
+        with self.connection, self.connection.cursor() as cursor:
+            if keys:
+                columns = ", ".join(f'"{key}"' for key in keys)
+                cursor.execute(f'create index if not exists "{name}_key" on "{dataset}"."{name}" ({columns})')
+            cursor.execute(f'analyze "{dataset}"."{name}"')
+
+
+@contextmanager
+def open_warehouse(data_dir: Path) -> Iterator[Warehouse]:
+    """The warehouse of STOREHOUSE_TARGET, as long as it is needed."""
+    target = os.environ.get("STOREHOUSE_TARGET", "dev")
+    if target == "postgres":
+        from warehouses import postgres
+
+        with closing(postgres.connect("loader")) as connection:
+            refuse_second_writer(connection)
+            yield Postgres(connection, postgres.url("loader"), data_dir)
+    elif target in ("dev", "ci"):
+        with duckdb.connect(data_dir / "warehouse.duckdb") as connection:
+            yield DuckDB(connection, data_dir)
+    else:
+        raise KindError(f"Nothing can be loaded into STOREHOUSE_TARGET={target}: it must be dev or postgres.")
+
+
+def refuse_second_writer(connection: Any) -> None:
+    """Hold the server's own lock as well: the file's lock does not reach other machines."""
+    with connection, connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(hashtext('storehouse load'))")
+        if not cursor.fetchone()[0]:
+            raise KindError("Another load is writing to this Postgres warehouse. Wait until it is done.", LOCKED)
