@@ -46,37 +46,19 @@ def shop(
     full_refresh: bool = False,
 ) -> Iterator[DltResource]:
     """Every table of the shop, read in one snapshot; `only` picks tables, and their key tables come along."""
-    register_table_loader_backend("copy", CopyTableLoader)
     wanted = [table for table in tables if only is None or table in only]
     if not wanted:
         return
     with_keys = [table for table in wanted if table in key_tables]
     snapshot = Snapshot(credentials.to_native_representation(), readers=len(wanted) + len(with_keys))
-    metadata = MetaData(schema=schema)
-    metadata.reflect(snapshot.engine, views=True, only=lambda name, _: name in wanted)
-    missing = [table for table in wanted if f"{schema}.{table}" not in metadata.tables]
-    if missing:
-        raise KindError(
-            f"The shop's database has no table {', '.join(missing)} in schema {schema!r} that the role may read. Correct "
-            "[sources.shop] tables in .dlt/config.toml, or grant select on it."
-        )
+    metadata = reflect(snapshot, schema, wanted)
     for name in wanted:
         table = metadata.tables[f"{schema}.{name}"]
-        if not table.primary_key:
-            raise KindError(f"Table {schema}.{name} has no primary key, so its rows cannot be merged. Give it one.")
         watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds))
         has_cursor = cursor_column in table.c
-        resource = sql_table(
-            credentials=snapshot.engine,
-            table=name,
-            schema=schema,
-            metadata=metadata,
-            backend="copy",
-            # A source that drops a `not null` later must not meet one in raw.
-            table_adapter_callback=remove_nullability_adapter,
-            backend_kwargs={"snapshot": snapshot},
-            reflection_level="full_with_precision",
-            type_adapter_callback=exact_or_text,
+        resource = rows(
+            snapshot,
+            table,
             query_adapter_callback=watermark.changed_rows if has_cursor else None,
             write_disposition="replace" if full_refresh else MERGE,
         )
@@ -85,6 +67,40 @@ def shop(
         yield resource
         if name in with_keys:
             yield keys(snapshot, table, key_tables[name])
+
+
+def reflect(snapshot: Snapshot, schema: str, wanted: list[str]) -> MetaData:
+    """What Postgres says of the tables; every one must be there and have a key."""
+    metadata = MetaData(schema=schema)
+    metadata.reflect(snapshot.engine, views=True, only=lambda name, _: name in wanted)
+    missing = [table for table in wanted if f"{schema}.{table}" not in metadata.tables]
+    if missing:
+        raise KindError(
+            f"The shop's database has no table {', '.join(missing)} in schema {schema!r} that the role may read. Correct "
+            "[sources.shop] tables in .dlt/config.toml, or grant select on it."
+        )
+    for table in metadata.sorted_tables:
+        if table.name in wanted and not table.primary_key:
+            raise KindError(f"Table {table} has no primary key, so its rows cannot be merged. Give it one.")
+    return metadata
+
+
+def rows(snapshot: Snapshot, table: Table, **options: Any) -> DltResource:
+    """A table, read by COPY."""
+    register_table_loader_backend("copy", CopyTableLoader)
+    return sql_table(
+        credentials=snapshot.engine,
+        table=table.name,
+        schema=table.schema,
+        metadata=table.metadata,
+        backend="copy",
+        # A source that drops a `not null` later must not meet one in raw.
+        table_adapter_callback=remove_nullability_adapter,
+        backend_kwargs={"snapshot": snapshot},
+        reflection_level="full_with_precision",
+        type_adapter_callback=exact_or_text,
+        **options,
+    )
 
 
 def keys(snapshot: Snapshot, table: Table, name: str) -> DltResource:
