@@ -26,7 +26,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--tables", nargs="+", metavar="TABLE", help="only these tables, by their names in the warehouse"
     )
     parser.add_argument("--full-refresh", action="store_true", help="read everything again and replace the tables")
-    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error, and dlt's log")
     return parser.parse_args(arguments)
 
 
@@ -43,6 +43,8 @@ def main() -> int:
     # nothing of it is written elsewhere (as root it would use /var/dlt).
     os.environ.setdefault("DLT_PROJECT_DIR", str(ROOT))
     os.environ.setdefault("DLT_DATA_DIR", str(data_dir / "dlt"))
+    if options.verbose:
+        os.environ.setdefault("RUNTIME__LOG_LEVEL", "WARNING")
 
     from ingestion.run import run
 

@@ -1,12 +1,15 @@
 """Errors made for people: one line that says what went wrong, where, and what to do."""
 
 import errno
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 LOCKED = 75
 FAILED = 1
+# No space left on the device, the quota used up, a file as large as it may become.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 SETTINGS = {
     "shop": "SOURCES__SHOP__CREDENTIALS (postgresql://user:password@host:port/database)",
@@ -42,7 +45,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 def is_disk_full(error: BaseException) -> bool:
     """Whether any of the causes is a full disk."""
     return any(
-        getattr(cause, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left on device" in str(cause)
+        getattr(cause, "errno", None) in NO_ROOM or any(os.strerror(number) in str(cause) for number in NO_ROOM)
         for cause in causes(error)
     )
 
@@ -65,7 +68,7 @@ def explain(error: BaseException, source: str | None, data_dir: Path) -> KindErr
     """Turn any error into one for people."""
     if is_disk_full(error):
         return KindError(
-            f"The disk is full: {data_dir} cannot take more. Nothing is lost; make room there and run the same again."
+            f"The disk is full: {data_dir} cannot take more. Nothing is lost; make room there and run again."
         )
     if holder := holder_of_lock(error):
         return KindError(
@@ -88,6 +91,7 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
     name = f"{type(error).__module__}.{type(error).__name__}"
     told = first_line(error)
     where = f"Correct {SETTINGS[source]} in the environment or in .dlt/secrets.toml" if source else "Correct it"
+    start = f"Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}"
     match name.split("."):
         case ["ingestion", "errors", _] if isinstance(error, KindError):
             return error
@@ -106,8 +110,8 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
             if response.status_code in (401, 403):
                 return KindError(f"The API refused the token at {asked} ({response.status_code}). {where}.")
             return KindError(
-                f"The API answered {response.status_code} at {asked}, also when asked again. Nothing was loaded from it; "
-                "run again later, or ask its owner."
+                f"The API answered {response.status_code} at {asked}, also when asked again. Nothing was loaded from "
+                "it; run again later, or ask its owner."
             )
         case ["requests", "exceptions", kind] if error.request is not None:
             asked = error.request.url.split("?")[0]
