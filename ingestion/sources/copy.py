@@ -40,9 +40,6 @@ def arrow_type(column: TColumnSchema) -> pa.DataType:
 
 def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
     """Run a query and yield its rows as Arrow tables; at least one, so that an empty answer has its columns too."""
-    schema = pa.schema(
-        [pa.field(name, arrow_type(column), column.get("nullable") is not False) for name, column in columns.items()]
-    )
     read_end, write_end = os.pipe()
     failures: list[Exception] = []
 
@@ -59,7 +56,7 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
     writer.start()
     try:
         with os.fdopen(read_end, "rb") as source:
-            yield from _read_csv(source, schema)
+            yield from read_csv(source, columns)
     except pa.ArrowInvalid:
         # A broken COPY ends in broken text: what Postgres said explains more than what the parser said.
         writer.join()
@@ -71,7 +68,11 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
         raise failures[0]
 
 
-def _read_csv(source: Any, schema: pa.Schema) -> Iterator[pa.Table]:
+def read_csv(source: Any, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
+    """Read what COPY writes as Arrow tables with exactly these columns."""
+    schema = pa.schema(
+        [pa.field(name, arrow_type(column), column.get("nullable") is not False) for name, column in columns.items()]
+    )
     reader = csv.open_csv(
         source,
         read_options=csv.ReadOptions(block_size=BLOCK_BYTES),

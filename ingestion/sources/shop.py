@@ -15,10 +15,11 @@ from typing import Any
 
 import dlt
 import pyarrow as pa
+from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.sources import DltResource
 from dlt.sources.credentials import ConnectionStringCredentials
 from dlt.sources.sql_database import register_table_loader_backend, remove_nullability_adapter, sql_table
-from sqlalchemy import MetaData, Select, Table, cast, func, types
+from sqlalchemy import Engine, MetaData, Select, Table, cast, func, types
 
 from ingestion.errors import KindError
 from ingestion.sources.copy import CopyTableLoader, copy_to_arrow
@@ -51,14 +52,15 @@ def shop(
         return
     with_keys = [table for table in wanted if table in key_tables]
     snapshot = Snapshot(credentials.to_native_representation(), readers=len(wanted) + len(with_keys))
-    metadata = reflect(snapshot, schema, wanted)
+    metadata = reflect(snapshot.engine, schema, wanted)
     for name in wanted:
         table = metadata.tables[f"{schema}.{name}"]
         watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds))
         has_cursor = cursor_column in table.c
         resource = rows(
-            snapshot,
             table,
+            snapshot.engine,
+            snapshot,
             query_adapter_callback=watermark.changed_rows if has_cursor else None,
             write_disposition="replace" if full_refresh else MERGE,
         )
@@ -69,10 +71,10 @@ def shop(
             yield keys(snapshot, table, key_tables[name])
 
 
-def reflect(snapshot: Snapshot, schema: str, wanted: list[str]) -> MetaData:
+def reflect(engine: Engine, schema: str, wanted: list[str]) -> MetaData:
     """What Postgres says of the tables; every one must be there and have a key."""
     metadata = MetaData(schema=schema)
-    metadata.reflect(snapshot.engine, views=True, only=lambda name, _: name in wanted)
+    metadata.reflect(engine, views=True, only=lambda name, _: name in wanted)
     missing = [table for table in wanted if f"{schema}.{table}" not in metadata.tables]
     if missing:
         raise KindError(
@@ -85,11 +87,11 @@ def reflect(snapshot: Snapshot, schema: str, wanted: list[str]) -> MetaData:
     return metadata
 
 
-def rows(snapshot: Snapshot, table: Table, **options: Any) -> DltResource:
-    """A table, read by COPY."""
+def rows(table: Table, engine: Engine, snapshot: Snapshot | None = None, **options: Any) -> DltResource:
+    """The rows of a table, read by COPY in a snapshot; without one, just what dlt knows of its columns."""
     register_table_loader_backend("copy", CopyTableLoader)
     return sql_table(
-        credentials=snapshot.engine,
+        credentials=engine,
         table=table.name,
         schema=table.schema,
         metadata=table.metadata,
@@ -103,9 +105,9 @@ def rows(snapshot: Snapshot, table: Table, **options: Any) -> DltResource:
     )
 
 
-def keys(snapshot: Snapshot, table: Table, name: str) -> DltResource:
-    """The keys of all rows that exist in a table, replaced as a whole whenever one came or went."""
-    columns = {
+def key_columns(table: Table) -> TTableSchemaColumns:
+    """The columns of a table of keys."""
+    return {
         column.name: {
             "name": column.name,
             "data_type": "bigint" if isinstance(column.type, types.Integer) else "text",
@@ -113,6 +115,11 @@ def keys(snapshot: Snapshot, table: Table, name: str) -> DltResource:
         }
         for column in table.primary_key
     }
+
+
+def keys(snapshot: Snapshot, table: Table, name: str, always: bool = False) -> DltResource:
+    """The keys of all rows that exist in a table, replaced as a whole whenever one came or went, or always."""
+    columns = key_columns(table)
 
     @dlt.resource(name=name, write_disposition="replace", primary_key=list(columns), columns=columns)
     def all_keys() -> Iterator[pa.Table]:
@@ -122,7 +129,7 @@ def keys(snapshot: Snapshot, table: Table, name: str) -> DltResource:
         with snapshot.reader() as connection:
             count, total = connection.execute(Select(func.count(), func.sum(cast(key_hash, types.Numeric)))).one()
             fingerprint = f"{count} {total}"
-            if state.get("keys") == fingerprint:
+            if state.get("keys") == fingerprint and not always:
                 # A resource that replaces and yields nothing would empty its table.
                 dlt.current.resource().apply_hints(write_disposition="merge")
                 return

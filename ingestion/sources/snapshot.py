@@ -36,17 +36,22 @@ LOOK = """
 """
 
 
-class Snapshot:
-    """An exported snapshot that lives until its last reader is done."""
+def open_engine(url: str) -> Engine:
+    """The database behind a URL, whichever of the usual spellings it has."""
+    drivername = make_url(url).drivername.split("+")[0].replace("postgres", "postgresql", 1)
+    drivername = "postgresql+psycopg2" if drivername.startswith("postgresql") else drivername
+    return create_engine(
+        make_url(url).set(drivername=drivername),
+        isolation_level="REPEATABLE READ",
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "storehouse"},
+    )
 
-    def __init__(self, url: str, readers: int) -> None:
-        drivername = make_url(url).drivername.split("+")[0].replace("postgres", "postgresql", 1)
-        drivername = "postgresql+psycopg2" if drivername.startswith("postgresql") else drivername
-        self.engine: Engine = create_engine(
-            make_url(url).set(drivername=drivername),
-            isolation_level="REPEATABLE READ",
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "storehouse"},
-        )
+
+class Snapshot:
+    """An exported snapshot that lives until its last reader is done; `exported` names one that somebody else keeps."""
+
+    def __init__(self, url: str, readers: int, exported: str | None = None) -> None:
+        self.engine = open_engine(url)
         self._readers = readers
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             self.taken_at, oldest_open, sees_all = connection.exec_driver_sql(LOOK).one()
@@ -58,7 +63,7 @@ class Snapshot:
         self.oldest_open: datetime | None = oldest_open
         # The look comes first, in a transaction of its own: whatever the snapshot misses was open at the look or is newer.
         self._keeper = self.engine.connect()
-        self._snapshot_id = self._keeper.exec_driver_sql("select pg_export_snapshot()").scalar_one()
+        self._snapshot_id = exported or self._keeper.exec_driver_sql("select pg_export_snapshot()").scalar_one()
         event.listen(self.engine, "begin", self._join)
 
     def _join(self, connection: Connection) -> None:
