@@ -70,7 +70,7 @@ final as (
         order_date,
         cast({{ dbt.date_trunc('month', 'order_date') }} as date) as order_month,
         cast(sale_number as integer) as sale_number,
-        cast(product_quantity as integer) as product_quantity,
+        cast(product_quantity as bigint) as product_quantity,
         cast(lines_without_cost as integer) as lines_without_cost,
 
         -- amounts

@@ -30,7 +30,7 @@ unreadable_line_lists as (
     cross join {{ unnest_json_array('typed.lines_json') }}
     where
         {{ try_cast(json_text('elements.element', 'order_item_id'), 'bigint') }} is null
-        or {{ try_cast(json_text('elements.element', 'quantity'), 'integer') }} is null
+        or {{ try_cast(json_text('elements.element', 'quantity'), 'bigint') }} is null
         or {{ try_cast(json_text('elements.element', 'amount'), 'decimal(18, 4)') }} is null
         or {{ try_cast(json_text('elements.element', 'tax_amount'), 'decimal(18, 4)') }} is null
 ),

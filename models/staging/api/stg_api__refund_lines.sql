@@ -25,7 +25,7 @@ renamed as (
 
         -- attributes
         cast(line_number as integer) as line_number,
-        cast({{ json_text('element', 'quantity') }} as integer) as quantity,
+        cast({{ json_text('element', 'quantity') }} as bigint) as quantity,
 
         -- amounts
         cast({{ json_text('element', 'amount') }} as decimal(18, 4)) as amount,

@@ -29,13 +29,13 @@ renamed as (
             when product_id is null then 'charge'
             else 'product'
         end as line_type,
-        quantity,
+        cast(quantity as bigint) as quantity,
 
         -- amounts
-        unit_price,
-        unit_cost,
-        discount_amount,
-        tax_amount,
+        {{ money('unit_price') }} as unit_price,
+        cast(unit_cost as decimal(18, 4)) as unit_cost,
+        {{ money('discount_amount') }} as discount_amount,
+        {{ money('tax_amount') }} as tax_amount,
 
         -- timestamps
         created_at,

@@ -26,11 +26,11 @@ renamed as (
         shipping_country_code,
 
         -- amounts
-        subtotal_amount,
-        discount_amount,
-        shipping_amount,
-        tax_amount,
-        total_amount,
+        {{ money('subtotal_amount') }} as subtotal_amount,
+        {{ money('discount_amount') }} as discount_amount,
+        {{ money('shipping_amount') }} as shipping_amount,
+        {{ money('tax_amount') }} as tax_amount,
+        {{ money('total_amount') }} as total_amount,
 
         -- flags
         coalesce(is_test, false) as is_test,

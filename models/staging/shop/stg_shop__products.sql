@@ -24,8 +24,8 @@ renamed as (
         upper(currency) as currency,
 
         -- amounts
-        unit_price,
-        unit_cost,
+        {{ money('unit_price') }} as unit_price,
+        cast(unit_cost as decimal(18, 4)) as unit_cost,
 
         -- flags
         deleted_at is not null as is_deleted,
