@@ -25,6 +25,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--tables", nargs="+", metavar="TABLE", help="only these tables, by their names in the warehouse"
     )
+    parser.add_argument(
+        "--mode",
+        choices=("cursor", "cdc"),
+        help="how the shop is read: by updated_at, or by the log of its database (default: sources.shop.mode)",
+    )
     parser.add_argument("--full-refresh", action="store_true", help="read everything again and replace the tables")
     parser.add_argument("--verbose", action="store_true", help="show the traceback of an error, and dlt's log")
     return parser.parse_args(arguments)

@@ -81,6 +81,22 @@ def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: Warehouse) 
     return result
 
 
+def sum_up(results: list[Result]) -> Result:
+    """Several loads of one source as one result."""
+    total = Result(results[0].source)
+    tables: dict[str, TableResult] = {}
+    for result in results:
+        total.seconds += result.seconds
+        for table in result.tables:
+            before = tables.get(table.table)
+            if before:
+                table.rows_read += before.rows_read
+                table.rows_loaded += before.rows_loaded
+            tables[table.table] = table
+    total.tables = list(tables.values())
+    return total
+
+
 def prepare(resource: DltResource, warehouse: Warehouse, dataset: str, read: Counter[str]) -> None:
     """Count the rows of a resource and, where rows are merged by key, let only changed ones through."""
     table = resource.table_name

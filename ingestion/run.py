@@ -5,15 +5,17 @@ import sys
 import traceback
 from pathlib import Path
 
+import dlt
 from rich.console import Console
 from rich.table import Table
 
 from ingestion.errors import KindError, explain
-from ingestion.pipeline import Result, finish_pending, open_pipeline, run_source
+from ingestion.pipeline import Result, finish_pending, open_pipeline, run_source, sum_up
 from ingestion.progress import Progress
 from ingestion.sources.api import api
 from ingestion.sources.files import files
 from ingestion.sources.shop import shop
+from ingestion.sources.shop_cdc import replicate
 from ingestion.warehouse import Warehouse, open_warehouse
 from operations.lock import only_writer
 
@@ -58,10 +60,31 @@ def load(
     """Load one source; none when no table of it was asked for."""
     pipeline = open_pipeline(name, warehouse, progress)
     finish_pending(pipeline)
+    if name == "shop" and (options.mode or dlt.config["sources.shop.mode"]) == "cdc":
+        return load_changes(pipeline, warehouse, progress, options)
     source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh)
     if not source.resources:
         return None
     return run_source(pipeline, source, warehouse)
+
+
+def load_changes(
+    pipeline: dlt.Pipeline, warehouse: Warehouse, progress: Progress, options: argparse.Namespace
+) -> Result | None:
+    """Load the shop by change data capture, which takes one load for each batch of changes."""
+    if options.tables:
+        if not set(options.tables) & set(dlt.config["sources.shop.tables"]):
+            return None
+        raise KindError("Change data capture loads all tables of the shop together: leave --tables away.")
+    results: list[Result] = []
+    replicate(
+        load=lambda source: results.append(run_source(pipeline, source, warehouse)),
+        say=progress.console.print,
+        warehouse=warehouse,
+        dataset=pipeline.dataset_name,
+        full_refresh=options.full_refresh,
+    )
+    return sum_up(results)
 
 
 def check_names(tables: list[str] | None, results: list[Result]) -> None:
