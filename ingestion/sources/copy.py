@@ -38,6 +38,13 @@ def arrow_type(column: TColumnSchema) -> pa.DataType:
             return pa.string()
 
 
+def arrow_schema(columns: TTableSchemaColumns) -> pa.Schema:
+    """The Arrow types of columns."""
+    return pa.schema(
+        [pa.field(name, arrow_type(column), column.get("nullable") is not False) for name, column in columns.items()]
+    )
+
+
 def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
     """Run a query and yield its rows as Arrow tables; at least one, so that an empty answer has its columns too."""
     read_end, write_end = os.pipe()
@@ -70,9 +77,7 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
 
 def read_csv(source: Any, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
     """Read what COPY writes as Arrow tables with exactly these columns."""
-    schema = pa.schema(
-        [pa.field(name, arrow_type(column), column.get("nullable") is not False) for name, column in columns.items()]
-    )
+    schema = arrow_schema(columns)
     reader = csv.open_csv(
         source,
         read_options=csv.ReadOptions(block_size=BLOCK_BYTES),

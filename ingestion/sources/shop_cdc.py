@@ -22,6 +22,7 @@ import dlt
 import psycopg2
 import pyarrow as pa
 from dlt.common.configuration import with_config
+from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.extract import DltResource, DltSource
 from dlt.sources.credentials import ConnectionStringCredentials
 from psycopg2.extras import LogicalReplicationConnection
@@ -30,12 +31,20 @@ from sqlalchemy import Table
 from ingestion.changes import drop_unchanged, quote
 from ingestion.errors import KindError
 from ingestion.sources.captured import CHANGE_KEY, CapturedTable, TableChanges
+from ingestion.sources.copy import arrow_schema
 from ingestion.sources.pgoutput import Change, Decoder
 from ingestion.sources.shop import MERGE, key_columns, keys, reflect, rows
 from ingestion.sources.snapshot import Snapshot, open_engine
 from ingestion.warehouse import COLUMNS, Warehouse
 
 PROGRESS = "replication_progress"
+PROGRESS_COLUMNS: TTableSchemaColumns = {
+    "slot_name": {"name": "slot_name", "data_type": "text", "nullable": False},
+    "lsn": {"name": "lsn", "data_type": "bigint"},
+    "layout": {"name": "layout", "data_type": "text"},
+    "bytes_behind": {"name": "bytes_behind", "data_type": "bigint"},
+    "bytes_kept": {"name": "bytes_kept", "data_type": "bigint"},
+}
 PATIENCE_SECONDS = 30  # for a server that still works for a run that was killed
 LOCK_TIMEOUT_SECONDS = 60
 
@@ -237,11 +246,13 @@ class Replication:
         while not is_last:
             decoder = Decoder(self.ask(SLOT, self.slot_name).lsn)
             numbers: Counter[tuple[str, int]] = Counter()
-            with self.engine.connect().execution_options(stream_results=True) as connection:
+            with self.engine.connect() as connection:
                 connection.exec_driver_sql("set local timezone = 'UTC'; set local datestyle = 'ISO'")
                 connection.exec_driver_sql("set local idle_in_transaction_session_timeout = 0")
                 messages = connection.exec_driver_sql(
-                    PEEK, (self.slot_name, until, self.batch_changes, self.publication)
+                    PEEK,
+                    (self.slot_name, until, self.batch_changes, self.publication),
+                    execution_options={"stream_results": True},
                 )
                 batch = messages.fetchmany(self.batch_changes)
                 # Postgres goes on to the end of a transaction: fewer messages than asked for are all there were.
@@ -339,7 +350,7 @@ class Replication:
     def whole_table(self, name: str, snapshot: Snapshot, lsn: int, is_first: bool) -> list[DltResource]:
         """All rows of a table: as they are, and as versions."""
         table = self.tables[name]
-        source = rows(self.shop_tables[name], snapshot.engine, snapshot)
+        source = rows(self.shop_tables[name], snapshot.engine, snapshot).with_name(f"{name}_snapshot")
         if not is_first:
             # Rows that raw holds already have their version already.
             source.add_map(partial(drop_unchanged, self.warehouse, f"{self.dataset}.{name}", table.key))
@@ -365,14 +376,12 @@ class Replication:
         )
         def versions(batch: pa.Table) -> pa.Table:
             nonlocal count
-            about = {
-                "change_lsn": pa.array([lsn] * batch.num_rows, pa.int64()),
-                "change_sequence": pa.array(range(count, count + batch.num_rows), pa.int64()),
-                "change_operation": pa.array(["snapshot"] * batch.num_rows, pa.string()),
-                "changed_at": pa.array([snapshot.taken_at] * batch.num_rows, pa.timestamp("us", "UTC")),
-            }
+            numbers = range(count, count + batch.num_rows)
             count += batch.num_rows
-            return pa.table(about | {column: batch[column] for column in batch.column_names})
+            schema = arrow_schema(table.change_columns)
+            about = ([lsn] * len(numbers), numbers, ["snapshot"] * len(numbers), [snapshot.taken_at] * len(numbers))
+            values = [pa.array(part, field.type) for part, field in zip(about, schema, strict=False)]
+            return pa.Table.from_arrays([*values, *batch.columns], schema=schema)
 
         return [current, versions]
 
@@ -386,9 +395,9 @@ class Replication:
             "bytes_behind": slot.bytes_behind if slot else None,
             "bytes_kept": slot.bytes_kept if slot else None,
         }
-        schema = pa.schema([(name, pa.string() if name in ("slot_name", "layout") else pa.int64()) for name in row])
+        rows = pa.Table.from_pylist([row], arrow_schema(PROGRESS_COLUMNS))
         return dlt.resource(
-            [pa.Table.from_pylist([row], schema)], name=PROGRESS, primary_key="slot_name", write_disposition=MERGE
+            [rows], name=PROGRESS, columns=PROGRESS_COLUMNS, primary_key="slot_name", write_disposition=MERGE
         )
 
 
