@@ -121,7 +121,7 @@ def files(
 
     @dlt.resource(
         name=MANIFEST,
-        primary_key="file_path",
+        merge_key="file_path",
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
     )
     def manifest() -> Iterator[pa.Table]:

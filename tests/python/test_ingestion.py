@@ -77,7 +77,7 @@ def assert_files_equal_raw(space: Workspace) -> None:
                     continue
             for number, line in enumerate(content.split(b"\n"), 1):
                 if line.strip():
-                    expected[(str(path.relative_to(folder)), number, line)] += 1
+                    expected[(str(path.relative_to(folder)), number, line.removesuffix(b"\r"))] += 1
         held = Counter(
             (path, number, record.encode())
             for path, number, record, error in space.warehouse(
@@ -228,6 +228,7 @@ def test_killed_runs_are_healed_by_the_next_one(loaded: Workspace) -> None:
         run.wait()
     loaded.ingest()
     assert_raw_equals_shop(loaded)
+    assert_files_equal_raw(loaded)
 
 
 def test_errors_are_one_line_and_heal(loaded: Workspace) -> None:
@@ -257,6 +258,7 @@ def test_errors_are_one_line_and_heal(loaded: Workspace) -> None:
             assert password not in result.stderr + result.stdout
     loaded.ingest()
     assert_raw_equals_shop(loaded)
+    assert_files_equal_raw(loaded)
 
 
 def test_a_warehouse_in_use_is_left_alone(loaded: Workspace) -> None:
@@ -286,6 +288,7 @@ def test_a_full_disk_loses_nothing(loaded: Workspace) -> None:
     assert "The disk is full" in result.stderr and "Traceback" not in result.stderr
     loaded.ingest()
     assert_raw_equals_shop(loaded)
+    assert_files_equal_raw(loaded)
 
 
 def test_a_merge_is_one_transaction(tmp_path, monkeypatch) -> None:
