@@ -21,7 +21,7 @@ REMIND_EVERY_SECONDS = 30
 
 
 @contextmanager
-def only_writer(purpose: str, path: Path = LOCK, wait_seconds: float = WAIT_SECONDS) -> Iterator[int]:
+def only_writer(purpose: str, path: Path = LOCK, wait_seconds: float | None = None) -> Iterator[int]:
     """Hold the warehouse's lock, waiting for it with a visible message; give the open file's number."""
     if (inherited := inherited_lock(path)) is not None:
         yield inherited
@@ -29,7 +29,7 @@ def only_writer(purpose: str, path: Path = LOCK, wait_seconds: float = WAIT_SECO
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        wait_for(file, path, wait_seconds)
+        wait_for(file, path, WAIT_SECONDS if wait_seconds is None else wait_seconds)
         name_holder(file, os.getpid(), purpose)
         yield file
     finally:

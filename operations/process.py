@@ -18,7 +18,7 @@ def run_id() -> str:
     return os.environ.setdefault(RUN_ID, f"{now():%Y%m%dT%H%M%SZ}-{uuid4().hex[:6]}")
 
 
-def run_locked(purpose: str, command: Sequence[str], wait_seconds: float) -> int:
+def run_locked(purpose: str, command: Sequence[str], wait_seconds: float | None) -> int:
     """Run a command while holding the lock; return its exit code."""
     outermost = inherited_lock(LOCK) is None
     with only_writer(purpose, wait_seconds=wait_seconds) as lock:
