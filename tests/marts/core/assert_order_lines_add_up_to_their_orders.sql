@@ -26,6 +26,7 @@ select
 from {{ ref('fct_orders') }} as orders
 left join lines_by_order on orders.order_id = lines_by_order.order_id
 where
+    false
     {% for measure in measures %}
-    orders.{{ measure }} <> coalesce(lines_by_order.{{ measure }}, 0){{ ' or' if not loop.last }}
+    or orders.{{ measure }} <> coalesce(lines_by_order.{{ measure }}, 0)
     {% endfor %}
