@@ -29,7 +29,7 @@ help: ## List the targets
 ##@ The main things
 
 .PHONY: run
-run: demo ingest build docs summary ## Set up, start the demo shop, load, build, test, document, summarise
+run: demo ingest build publish docs summary ## Set up, start the demo shop, load, build, test, publish, summarise
 
 .PHONY: test
 test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit and data tests
@@ -78,7 +78,16 @@ ingest: setup ## Load what is new from every source into the warehouse
 build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ for a part
 	$(call step,Build)
 	@$(PY) scripts/preflight.py
-	@$(BIN)/dbt build $(if $(SELECT),--select $(SELECT))
+	@$(PY) -m operations run-locked --for build -- $(BIN)/dbt build $(if $(SELECT),--select $(SELECT))
+
+.PHONY: publish
+publish: setup ## Show the marts to readers, all at once, after a green build
+	$(call step,Publish)
+	@$(PY) -m operations publish
+
+.PHONY: rollback
+rollback: setup ## Show readers the state before the one they see
+	@$(PY) -m operations rollback
 
 .PHONY: docs
 docs: setup ## Write the docs site into one file
