@@ -1,0 +1,35 @@
+-- One row per customer with at least one sale up to as_of_date; who is left out is counted in rpt_customer_rfm_control.
+-- Scores are ranks among today's customers, not measures: never add them up.
+with
+
+history as (
+    select * from {{ ref('rpt_customer_rfm_history') }}
+),
+
+final as (
+    select
+        -- keys
+        identity_key,
+
+        -- attributes
+        as_of_date,
+        segment,
+        value_tier,
+        first_sale_date,
+        last_sale_date,
+        scoring_method,
+
+        -- amounts
+        recency_days,
+        frequency,
+        monetary_amount,
+        currency,
+        recency_score,
+        frequency_score,
+        monetary_score,
+        rfm_cell
+    from history
+    where is_latest
+)
+
+select * from final
