@@ -1,8 +1,8 @@
 """Tells the rows that changed from those that were only read again.
 
 Cursors overlap on purpose: a run reads the last rows of the run before once more. A row that is in the warehouse
-exactly as received is left out here, so `_dlt_load_id` names the load in which a row last changed, and models that rebuild what
-a load touched touch nothing more.
+exactly as received is left out here, so `_dlt_load_id` names the load in which a row last changed, and models that
+rebuild what a load touched touch nothing more.
 """
 
 import pyarrow as pa

@@ -81,8 +81,8 @@ def explain(error: BaseException, source: str | None, data_dir: Path) -> KindErr
             return told
     innermost = list(causes(error))[-1]
     return KindError(
-        f"Loading {source or 'the warehouse'} failed: {first_line(innermost)} ({type(innermost).__name__}). Nothing half "
-        "loaded counts; --verbose shows where it happened."
+        f"Loading {source or 'the warehouse'} failed: {first_line(innermost)} ({type(innermost).__name__}). Nothing "
+        "half loaded counts; --verbose shows where it happened."
     )
 
 
@@ -91,6 +91,7 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
     name = f"{type(error).__module__}.{type(error).__name__}"
     told = first_line(error)
     where = f"Correct {SETTINGS[source]} in the environment or in .dlt/secrets.toml" if source else "Correct it"
+    start = f"Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}"
     start = f"Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}"
     match name.split("."):
         case ["ingestion", "errors", _] if isinstance(error, KindError):
@@ -101,9 +102,7 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
                 return KindError(f"The shop's Postgres refused the connection: {told}. {where}.")
             if "permission denied" in told:
                 return KindError(f"The shop's Postgres says: {told}. Grant select on it to the role that loads.")
-            return KindError(
-                f"The shop's Postgres failed: {told}. Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}."
-            )
+            return KindError(f"The shop's Postgres failed: {told}. {start}.")
         case ["requests", "exceptions", "HTTPError"]:
             response = error.response
             asked = response.url.split("?")[0]
@@ -116,9 +115,7 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
         case ["requests", "exceptions", kind] if error.request is not None:
             asked = error.request.url.split("?")[0]
             if kind in ("ConnectionError", "ConnectTimeout"):
-                return KindError(
-                    f"Cannot reach the API at {asked}. Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}."
-                )
+                return KindError(f"Cannot reach the API at {asked}. {start}.")
             return KindError(f"The API at {asked} gave no whole answer in several tries: {told}. Run again later.")
         case ["requests", "exceptions", _]:
             return KindError(f"The API cannot be asked: {told}. {where}.")

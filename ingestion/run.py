@@ -54,9 +54,7 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
     return max(exit_codes, default=0)
 
 
-def load(
-    name: str, warehouse: Warehouse, progress: Progress, options: argparse.Namespace
-) -> Result | None:
+def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.Namespace) -> Result | None:
     """Load one source; none when no table of it was asked for."""
     pipeline = open_pipeline(name, warehouse, progress)
     finish_pending(pipeline)

@@ -30,7 +30,7 @@ EXACT_TYPES = (types.Integer, types.Float, types.Boolean, types.Date, types.Date
 
 
 def exact_or_text(source_type: types.TypeEngine) -> types.TypeEngine:
-    """Keep the types that survive the way exactly; everything else (unbounded numeric, json, arrays) travels as text."""
+    """Keep the types that survive the way exactly; all else (unbounded numeric, json, arrays) travels as text."""
     bounded = isinstance(source_type, types.Numeric) and source_type.precision is not None
     return source_type if bounded or isinstance(source_type, EXACT_TYPES) else types.Text()
 
@@ -78,8 +78,8 @@ def reflect(engine: Engine, schema: str, wanted: list[str]) -> MetaData:
     missing = [table for table in wanted if f"{schema}.{table}" not in metadata.tables]
     if missing:
         raise KindError(
-            f"The shop's database has no table {', '.join(missing)} in schema {schema!r} that the role may read. Correct "
-            "[sources.shop] tables in .dlt/config.toml, or grant select on it."
+            f"The shop's database has no table {', '.join(missing)} in schema {schema!r} that the role may read. "
+            "Correct [sources.shop] tables in .dlt/config.toml, or grant select on it."
         )
     for table in metadata.sorted_tables:
         if table.name in wanted and not table.primary_key:

@@ -57,11 +57,11 @@ class Snapshot:
             self.taken_at, oldest_open, sees_all = connection.exec_driver_sql(LOOK).one()
         if not sees_all:
             raise KindError(
-                f"The Postgres role {self.engine.url.username!r} cannot see when other transactions began, so rows that "
-                f"commit late could be lost. Grant it: grant pg_read_all_stats to {self.engine.url.username};"
+                f"The Postgres role {self.engine.url.username!r} cannot see when other transactions began, so rows "
+                f"that commit late could be lost. Grant it: grant pg_read_all_stats to {self.engine.url.username};"
             )
         self.oldest_open: datetime | None = oldest_open
-        # The look comes first, in a transaction of its own: whatever the snapshot misses was open at the look or is newer.
+        # The look comes first, in a transaction of its own: what the snapshot misses was open at the look or is newer.
         self._keeper = self.engine.connect()
         self._snapshot_id = exported or self._keeper.exec_driver_sql("select pg_export_snapshot()").scalar_one()
         event.listen(self.engine, "begin", self._join)
