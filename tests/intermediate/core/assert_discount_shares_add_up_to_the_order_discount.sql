@@ -6,7 +6,8 @@ shares_by_order as (
         order_items.order_id,
         sum(line_shares.order_discount_share_amount) as shared_amount
     from {{ ref('int_order_discounts_allocated_to_lines') }} as line_shares
-    inner join {{ ref('stg_shop__order_items') }} as order_items on line_shares.order_item_id = order_items.order_item_id
+    inner join {{ ref('stg_shop__order_items') }} as order_items
+        on line_shares.order_item_id = order_items.order_item_id
     group by order_items.order_id
 )
 
