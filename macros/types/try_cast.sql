@@ -15,14 +15,11 @@
 
 {# The value is written once: a field of a JSON text would otherwise be looked up three times. #}
 {% macro postgres__try_cast(expression, type) -%}
-    (
-        select
-            case
-                when texts.value ~ '{{ plain_form(type) }}' and pg_input_is_valid(texts.value, '{{ type }}')
-                    then cast(texts.value as {{ type }})
-            end
+    cast((
+        select texts.value
         from (select {{ expression }} as value offset 0) as texts
-    )
+        where texts.value ~ '{{ plain_form(type) }}' and pg_input_is_valid(texts.value, '{{ type }}')
+    ) as {{ type }})
 {%- endmacro %}
 
 {% macro spark__try_cast(expression, type) -%}
