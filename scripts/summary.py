@@ -42,9 +42,10 @@ def sources_table(connection: duckdb.DuckDBPyConnection) -> Table:
         table.add_column(name, justify=justify)
     raw_tables = connection.sql(
         """
-        select table_schema, table_name from information_schema.tables
-        where starts_with(table_schema, 'raw_') and not ends_with(table_schema, '_staging')
-            and not starts_with(table_name, '_dlt')
+        select table_schema, table_name from information_schema.columns
+        where column_name = '_dlt_load_id' and starts_with(table_schema, 'raw_')
+            and not ends_with(table_schema, '_staging') and not starts_with(table_name, '_dlt')
+            and not ends_with(table_name, '_keys') and table_name <> 'file_manifest'
         order by all
         """
     ).fetchall()

@@ -16,8 +16,9 @@ final as (
         status,
         supplier_id,
         currency,
-        unit_price,
-        unit_cost,
+        -- A snapshot keeps the types of its first day; the contract of the history does not depend on them.
+        {{ money('unit_price') }} as unit_price,
+        cast(unit_cost as decimal(18, 4)) as unit_cost,
         is_deleted
     from snapshot_rows
 )
