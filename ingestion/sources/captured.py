@@ -178,4 +178,5 @@ def to_arrow(columns: TTableSchemaColumns, rows: Iterable[Row]) -> pa.Table:
     typed = {name: columns.get(name, {"name": name, "data_type": "text"}) for name in names}
     lines = [",".join(map(quote, names))]
     lines += [",".join(quote(value) if (value := row.get(name)) is not None else "" for name in names) for row in rows]
-    return pa.concat_tables(read_csv(BytesIO("\n".join(lines).encode()), typed))
+    # Without the last end of line an empty value there would not be null.
+    return pa.concat_tables(read_csv(BytesIO("\n".join([*lines, ""]).encode()), typed))

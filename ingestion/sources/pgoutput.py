@@ -134,6 +134,10 @@ class Decoder:
                 count, _ = message.take("Ib")
                 for oid in message.take(f"{count}I"):
                     yield Change(self.relations[oid], "truncate", {}, {}, self.commit_lsn, self.committed_at)
+            case b"O" | b"Y":
+                pass  # the origin of a transaction, the name of a type
+            case kind:
+                raise ValueError(f"pgoutput sent a message of the unknown kind {kind!r}")
 
     def change(self, operation: str, message: Message) -> Change:
         """A change of one row."""

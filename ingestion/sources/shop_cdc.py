@@ -258,7 +258,7 @@ class Replication:
                 # Postgres goes on to the end of a transaction: fewer messages than asked for are all there were.
                 is_last = len(batch) < self.batch_changes
                 while batch or is_last:
-                    changes = (change for (data,) in batch for change in decoder.decode(data))
+                    changes = (change for (data,) in batch for change in decoder.decode(bytes(data)))
                     resources = self.resources_of(changes, numbers)
                     end = until if is_last else decoder.end_lsn
                     self.load(as_source([*resources, self.progress(end)]))
