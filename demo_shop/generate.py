@@ -22,7 +22,8 @@ STEPS = {
     "12_money.sql": "payments and refunds",
     "13_web.sql": "visits and clicks",
     "14_stock.sql": "stock movements",
-    "20_show.sql": "tables",
+    "20_show_shop.sql": "tables of the shop",
+    "21_show_providers.sql": "records of the other providers",
 }
 ORDERS_PER_STEP = 300_000
 
@@ -58,6 +59,7 @@ def create_world(connection: psycopg2.extensions.connection, state: State) -> No
         )
         cursor.execute("insert into sim.clock values (0, 0, %(epoch)s, %(epoch)s)", {"epoch": moment(0)})
         cursor.execute((SQL / "02_world.sql").read_text())
+        cursor.execute((SQL / "03_hidden.sql").read_text())
         postgres.create_roles(cursor, state)
 
 

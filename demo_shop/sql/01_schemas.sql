@@ -1,4 +1,4 @@
--- The simulator's own schema (sim), the shop as its owner sees it (shop), and the store of the other providers (provider).
+-- Three schemas: the simulator's own (sim), the shop as its owner sees it (shop), the store behind the API (provider).
 
 create schema sim;
 create schema shop;
@@ -234,7 +234,8 @@ begin
         'stores', 'customers', 'suppliers', 'products', 'orders', 'order_items', 'inventory_levels'
     ] loop
         execute format(
-            'create trigger keep_updated_at before update on shop.%I for each row execute function shop.keep_updated_at()',
+            'create trigger keep_updated_at before update on shop.%I'
+            ' for each row execute function shop.keep_updated_at()',
             table_name
         );
         execute format('create index on shop.%I (updated_at)', table_name);

@@ -29,6 +29,12 @@ language sql immutable parallel safe as $$
     select timestamptz '2024-01-01 00:00:00+00' + day * interval '24 hours'
 $$;
 
+-- A length of time, in whole seconds.
+create function sim.lasting(amount double precision, unit interval) returns interval
+language sql immutable parallel safe as $$
+    select date_trunc('second', amount * unit)
+$$;
+
 create function sim.day_of(moment timestamptz) returns integer
 language sql immutable parallel safe as $$
     select floor(extract(epoch from moment - timestamptz '2024-01-01 00:00:00+00') / 86400)::integer
@@ -61,7 +67,7 @@ from (
     values
     (
         1,
-        '{Anna,Lukas,Marie,Felix,Sophie,Jonas,Clara,Paul,Giulia,Pieter,Camille,Hugo,Lena,Mats,Elif,Emre,Nora,Ben}'::text[],
+        '{Anna,Lukas,Marie,Felix,Sophie,Jonas,Clara,Paul,Giulia,Pieter,Camille,Hugo,Lena,Elif,Emre,Nora,Ben}'::text[],
         '{Maier,Schmitt,Vogel,Keller,Brandt,Lang,Dubois,Moreau,Rossi,Bakker,Huber,Wagner,Yilmaz,Sommer,Frank}'::text[],
         '{Berlin|Berlin,Bavaria|Munich,Hesse|Frankfurt,Hamburg|Hamburg,Saxony|Leipzig}'::text[]
     ),
@@ -82,7 +88,9 @@ from (
 
 -- Products
 create table sim.kinds as
-select row_number() over () as kind_id, kinds.*
+select
+    row_number() over () as kind_id,
+    kinds.*
 from (
     values
     ('Kitchen', 'Cookware', '{Saucepan,Frying Pan,Stock Pot,Wok,Casserole Dish}'::text[], 24, 120, false),
@@ -107,21 +115,21 @@ from (
 create table sim.products as
 with born as (
     select
-        product_id,
-        product_id = params.products as is_gift_card,
+        series.product_id,
+        series.product_id = params.products as is_gift_card,
         case
-            when product_id <= 0.6 * params.products or product_id = params.products then -30
-            when product_id = params.products - 1 then params.base_days + 5 -- still a draft on the last day
-            else floor((0.05 + 0.75 * sim.u(product_id, 'launch')) * least(params.base_days, 600))
+            when series.product_id <= 0.6 * params.products or series.product_id = params.products then -30
+            when series.product_id = params.products - 1 then params.base_days + 5 -- still a draft on the last day
+            else floor((0.05 + 0.75 * sim.u(series.product_id, 'launch')) * least(params.base_days, 600))
         end::integer as launch_day,
-        1 + mod(product_id * 7 + floor(sim.u(product_id, 'kind') * 3)::bigint, 16) as kind_id,
+        1 + mod(series.product_id * 7 + floor(sim.u(series.product_id, 'kind') * 3)::bigint, 16) as kind_id,
         case
-            when sim.u(product_id, 'currency') < 0.82 then 'EUR'
-            when sim.u(product_id, 'currency') < 0.93 then 'USD'
+            when sim.u(series.product_id, 'currency') < 0.82 then 'EUR'
+            when sim.u(series.product_id, 'currency') < 0.93 then 'USD'
             else 'JPY'
         end as currency
     from sim.params
-    cross join lateral generate_series(1, params.products) as product_id
+    cross join lateral generate_series(1, params.products) as series (product_id)
 )
 
 select
@@ -133,16 +141,16 @@ select
     case
         when born.is_gift_card then 'Storehouse'
         else sim.pick(
-            '{Nordlicht,Alder & Co,Kintsugi,Maison Brume,Field Notes,Oak Street,Lumen,Terra Cotta,Hikari,Weststrand}',
-            sim.u(born.product_id, 'brand')
-        )
+                '{Nordlicht,Alder & Co,Kintsugi,Maison Brume,Field Notes,Oak Street,Lumen,Terra Cotta,Hikari}',
+                sim.u(born.product_id, 'brand')
+            )
     end as brand,
     case
         when born.is_gift_card then 'Gift Card'
         else sim.pick(
-            '{Classic,Slim,Large,Small,Rustic,Matte,Linen,Copper,Bamboo,Enamel,Folding,Everyday,Fine,Natural,Midnight}',
-            sim.u(born.product_id, 'adjective')
-        ) || ' ' || sim.pick(kinds.nouns, sim.u(born.product_id, 'noun'))
+                '{Classic,Slim,Large,Small,Rustic,Matte,Linen,Copper,Bamboo,Enamel,Folding,Everyday,Fine,Midnight}',
+                sim.u(born.product_id, 'adjective')
+            ) || ' ' || sim.pick(kinds.nouns, sim.u(born.product_id, 'noun'))
     end as product_name,
     not born.is_gift_card and kinds.is_reduced_tax as is_reduced_tax,
     1 + mod(born.product_id * 5, params.suppliers) as supplier_id,
@@ -154,18 +162,18 @@ select
     sim.at(born.launch_day - 7 - floor(sim.u(born.product_id, 'draft') * 14)) + interval '9 hours' as created_at,
     sim.at(born.launch_day) + interval '8 hours' as launched_at,
     case when mod(born.product_id, 9) = 4 and not born.is_gift_card
-        then sim.at(greatest(born.launch_day, 0) + 120 + floor(sim.u(born.product_id, 'archive') * 200))
-            + interval '17 hours'
+            then sim.at(greatest(born.launch_day, 0) + 120 + floor(sim.u(born.product_id, 'archive') * 200))
+                + interval '17 hours'
     end as archived_at,
     case when mod(born.product_id, 18) = 4 and not born.is_gift_card
-        then sim.at(greatest(born.launch_day, 0) + 180 + floor(sim.u(born.product_id, 'archive') * 200))
-            + interval '10 hours'
+            then sim.at(greatest(born.launch_day, 0) + 180 + floor(sim.u(born.product_id, 'archive') * 200))
+                + interval '10 hours'
     end as deleted_at,
     case when mod(born.product_id, 11) = 5
-        then sim.at(200 + floor(sim.u(born.product_id, 'move') * 30)) + interval '11 hours'
+            then sim.at(200 + floor(sim.u(born.product_id, 'move') * 30)) + interval '11 hours'
     end as recategorised_at
 from born
-inner join sim.kinds using (kind_id)
+inner join sim.kinds on born.kind_id = kinds.kind_id
 cross join sim.params;
 
 alter table sim.products add primary key (product_id);
@@ -177,7 +185,9 @@ from sim.products
 where launched_at < sim.at(0) and archived_at is null and not is_gift_card;
 
 create table sim.popularity as
-select row_number() over (order by sim.u(product_id, 'popularity'), product_id) as place, product_id
+select
+    row_number() over (order by sim.u(product_id, 'popularity'), product_id) as place,
+    product_id
 from sim.products
 where not is_gift_card;
 
@@ -200,21 +210,29 @@ with changes as (
 
     select
         products.product_id,
-        (date '2024-01-01' + make_interval(months => month::integer)) at time zone 'UTC' + interval '2 hours',
-        0.0,
-        round((sim.u(products.product_id * 1000 + month, 'cost step') * 0.10 - 0.03)::numeric, 3)
+        (timestamp '2024-01-01 02:00:00' + make_interval(months => month::integer)) at time zone 'UTC' as changed_at,
+        0.0 as price_step,
+        round((sim.u(products.product_id * 1000 + month, 'cost step') * 0.10 - 0.03)::numeric, 3) as cost_step
     from sim.products
     cross join generate_series(1, 240) as month
     where sim.u(products.product_id * 1000 + month, 'cost change') < 0.15 and not products.is_gift_card
 ),
 
 levels as (
-    select product_id, launched_at - interval '400 days' as changed_at, 0.0 as price_step, 0.0 as cost_step
+    select
+        product_id,
+        launched_at - interval '400 days' as changed_at,
+        0.0 as price_step,
+        0.0 as cost_step
     from sim.products
 
     union all
 
-    select product_id, changed_at, sum(price_step), sum(cost_step)
+    select
+        product_id,
+        changed_at,
+        sum(price_step) as price_step,
+        sum(cost_step) as cost_step
     from changes
     group by product_id, changed_at
 )
@@ -230,7 +248,7 @@ select
         products.base_price * products.cost_share * (1 + least(sum(levels.cost_step) over versions, 1.0)), 4
     ) as list_cost
 from levels
-inner join sim.products using (product_id)
+inner join sim.products on levels.product_id = products.product_id
 window versions as (partition by levels.product_id order by levels.changed_at);
 
 -- Free gift cards would have a cost: they have none.
@@ -267,8 +285,10 @@ language sql immutable parallel safe as $$
             extract(month from calendar.today)::integer
         ]
         * case
-            when to_char(calendar.today, 'MMDD') between '1123' and '1129' and extract(isodow from calendar.today) = 5 then 2.6
-            when to_char(calendar.today, 'MMDD') between '1126' and '1202' and extract(isodow from calendar.today) = 1 then 2.0
+            when extract(isodow from calendar.today) = 5 and to_char(calendar.today, 'MMDD') between '1123' and '1129'
+                then 2.6
+            when extract(isodow from calendar.today) = 1 and to_char(calendar.today, 'MMDD') between '1126' and '1202'
+                then 2.0
             when to_char(calendar.today, 'MMDD') in ('1224', '1225', '0101') then 0.4
             else 1.0
         end
@@ -278,7 +298,9 @@ $$;
 
 -- Orders at moments that are easy to get wrong: local midnight at month ends, and both clock changes of the year.
 create table sim.fixed_orders as
-select row_number() over (partition by sim.day_of(ordered_at) order by ordered_at) as place, fixed.*
+select
+    row_number() over (partition by sim.day_of(fixed.ordered_at) order by fixed.ordered_at) as place,
+    fixed.*
 from (
     values
     (timestamptz '2024-01-31 22:59:59.999999+00', 1),
@@ -301,7 +323,10 @@ from (
 
 -- Order numbers whose story is fixed, so that every special case occurs in the smallest shop.
 create table sim.fixed_scenarios as
-select fixed.order_id, fixed.scenario, fixed.payment_flow
+select
+    fixed.order_id,
+    fixed.scenario,
+    fixed.payment_flow
 from (
     values
     (11, 'edited_remove', null), (12, 'edited_add', null), (13, 'edited_swap', null), (14, 'edited_quantity', null),
@@ -337,142 +362,3 @@ from (
     ('newsletter', 'email', 'weekly', 'EUR', 6.0, 0.04, 0.06),
     ('affiliate', 'referral', 'partners', 'EUR', 14.0, 0.30, 0.015)
 ) as campaigns (channel, medium, campaign, currency, spend_per_day, cost_per_click, click_rate);
-
-
--- What happens in the shop but is not to be seen yet: filled day by day, shown as time passes.
-create table sim.days (
-    day integer primary key,
-    orders integer not null,
-    orders_before bigint not null,
-    visits integer not null,
-    visits_before bigint not null
-);
-
-create table sim.persons (
-    person_id bigint primary key,
-    store_id bigint not null,
-    country_code text not null,
-    email text not null,
-    first_seen_at timestamptz not null,
-    registered_at timestamptz -- null: always a guest
-);
-
-create table sim.orders (
-    order_id bigint primary key,
-    person_id bigint not null,
-    store_id bigint not null,
-    customer_id bigint,
-    guest_email text,
-    channel text not null,
-    currency text not null,
-    country_code text not null,
-    scenario text not null,
-    payment_flow text not null,
-    is_test boolean not null,
-    session_id text,
-    coupon_code text,
-    discount_amount numeric not null,
-    shipping_amount numeric not null,
-    subtotal_before_edit numeric not null,
-    tax_before_edit numeric not null,
-    total_before_edit numeric not null,
-    subtotal_amount numeric not null,
-    tax_amount numeric not null,
-    total_amount numeric not null,
-    ordered_at timestamptz not null,
-    processing_at timestamptz,
-    edited_at timestamptz,
-    shipped_at timestamptz,
-    delivered_at timestamptz,
-    cancelled_at timestamptz,
-    returned_at timestamptz,
-    deleted_at timestamptz
-);
-
--- Every version of the lines of edited orders.
-create table sim.edited_lines (
-    order_item_id bigint not null,
-    version integer not null,
-    order_id bigint not null,
-    product_id bigint,
-    product_name text not null,
-    quantity integer not null,
-    unit_price numeric not null,
-    unit_cost numeric,
-    discount_amount numeric not null,
-    tax_amount numeric not null,
-    is_gift_card boolean not null,
-    created_at timestamptz not null,
-    added_at timestamptz not null,
-    removed_at timestamptz,
-    primary key (order_item_id, version)
-);
-
-create table sim.payments (
-    payment_id text primary key,
-    order_id bigint not null,
-    kind text not null,
-    first_status text not null,
-    final_status text not null,
-    method text not null,
-    amount numeric not null,
-    currency text not null,
-    created_at timestamptz not null,
-    settled_at timestamptz -- null: at once
-);
-
-create table sim.refunds (
-    refund_id text primary key,
-    order_id bigint not null,
-    currency text not null,
-    reason text not null,
-    shipping_amount numeric not null,
-    adjustment_amount numeric not null,
-    refunded_at timestamptz not null,
-    corrected_at timestamptz -- when the reason was corrected
-);
-
-create table sim.refund_lines (
-    refund_id text not null,
-    order_item_id bigint not null,
-    product_id bigint,
-    quantity integer not null,
-    amount numeric not null,
-    tax_amount numeric not null,
-    restock boolean not null,
-    refunded_at timestamptz not null
-);
-
-create table sim.sessions (
-    session_id text primary key,
-    customer_id bigint,
-    anonymous_id text not null,
-    device text not null,
-    utm_source text,
-    utm_medium text,
-    utm_campaign text,
-    referrer text,
-    landing_page text not null,
-    started_at timestamptz not null,
-    ended_at timestamptz not null,
-    identified_at timestamptz -- when the visitor was recognised, if that was after the visit
-);
-
--- Click events that have not arrived yet.
-create table sim.events (
-    file_day integer not null,
-    part integer not null,
-    received_at timestamptz not null,
-    event_id text not null,
-    record text not null
-);
-
-create table sim.inventory_events (
-    event_id text not null,
-    product_id bigint not null,
-    location_code text not null,
-    quantity_delta integer not null,
-    reason text not null,
-    reference text,
-    occurred_at timestamptz not null
-);

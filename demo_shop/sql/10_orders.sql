@@ -2,10 +2,19 @@
 
 -- Demand becomes whole orders and visits. The fixed orders need their places, and one day sells nothing at all.
 insert into sim.days
-with scale as (
+with fixed as (
+    select
+        sim.day_of(ordered_at) as day,
+        count(*) as orders
+    from sim.fixed_orders
+    group by sim.day_of(ordered_at)
+),
+
+scale as (
     select
         params.orders / sum(sim.demand(day)) as orders,
-        (params.sessions - params.orders * params.session_share::float8 * 0.87) / sum(sim.demand(day)) as visits
+        (params.sessions - params.orders * params.session_share::double precision * 0.87) / sum(sim.demand(day))
+            as visits
     from sim.params
     cross join lateral generate_series(0, params.base_days - 1) as day
     group by params.orders, params.sessions, params.session_share
@@ -13,30 +22,28 @@ with scale as (
 
 counts as (
     select
-        day,
+        series.day,
         case
-            when day = 23 then 0 -- 2024-01-24: the checkout was down
-            else greatest(
-                floor(scale.orders * sim.demand(day) + sim.u(day, 'orders')),
-                (select count(*) from sim.fixed_orders where sim.day_of(fixed_orders.ordered_at) = day)
-            )
+            when series.day = 23 then 0 -- 2024-01-24: the checkout was down
+            else greatest(floor(scale.orders * sim.demand(series.day) + sim.u(series.day, 'orders')), fixed.orders)
         end::integer as orders,
         -- 2024-11-29, Black Friday: a crowd in one hour
-        (floor(scale.visits * sim.demand(day) + sim.u(day, 'visits')) + case when day = 333 then 160 else 0 end)::integer
-            as visits
+        floor(scale.visits * sim.demand(series.day) + sim.u(series.day, 'visits'))::integer
+        + case when series.day = 333 then 160 else 0 end as visits
     from sim.clock
-    cross join lateral generate_series(clock.d0, clock.d1 - 1) as day
+    cross join lateral generate_series(clock.d0, clock.d1 - 1) as series (day)
     cross join scale
+    left join fixed on series.day = fixed.day
 )
 
 select
     day,
     orders,
     coalesce((select max(days.orders_before + days.orders) from sim.days), 0)
-    + coalesce(sum(orders) over (order by day rows between unbounded preceding and 1 preceding), 0),
+    + coalesce(sum(orders) over (order by day rows between unbounded preceding and 1 preceding), 0) as orders_before,
     visits,
     coalesce((select max(days.visits_before + days.visits) from sim.days), 0)
-    + coalesce(sum(visits) over (order by day rows between unbounded preceding and 1 preceding), 0)
+    + coalesce(sum(visits) over (order by day rows between unbounded preceding and 1 preceding), 0) as visits_before
 from counts;
 
 
@@ -138,20 +145,23 @@ timed as (
         on chosen.day = sim.day_of(fixed_orders.ordered_at) and chosen.place = fixed_orders.place
     inner join sim.stores
         on stores.store_id = coalesce(
-            fixed_orders.store_id,
-            width_bucket(
+                fixed_orders.store_id,
+                width_bucket(
                 -- most people order at the store of their own country
-                case
-                    when sim.u(chosen.slot, 'abroad') < 0.04 then sim.u(chosen.slot, 'store')
-                    else sim.u(chosen.person_id, 'store')
-                end,
-                array[0.0, 0.56, 0.86]
+                    case
+                        when sim.u(chosen.slot, 'abroad') < 0.04 then sim.u(chosen.slot, 'store')
+                        else sim.u(chosen.person_id, 'store')
+                    end,
+                    array[0.0, 0.56, 0.86]
+                )
             )
-        )
 )
 
 select
-    (select days.orders_before from sim.days cross join sim.clock where days.day = clock.d0)
+    (
+        select days.orders_before from sim.days cross join sim.clock
+        where days.day = clock.d0
+    )
     + row_number() over (order by day, ordered_at, slot) as order_id,
     slot,
     day,
@@ -168,7 +178,9 @@ analyze placed;
 -- Persons appear with the first order that mentions them; those from before day 0 all at once.
 insert into sim.persons
 with seen as (
-    select person_id, sim.at(-1 - floor(sim.u(person_id, 'first seen') * 300)) + interval '12 hours' as first_seen_at
+    select
+        person_id,
+        sim.at(-1 - floor(sim.u(person_id, 'first seen') * 300)) + interval '12 hours' as first_seen_at
     from sim.params
     cross join sim.clock
     cross join lateral generate_series(1, params.persons / 5) as person_id
@@ -176,7 +188,9 @@ with seen as (
 
     union all
 
-    select newest, greatest(ordered_at - interval '4 minutes', sim.at(day))
+    select
+        newest as person_id,
+        greatest(ordered_at - interval '4 minutes', sim.at(day)) as first_seen_at
     from placed
     where is_new
 )
@@ -188,20 +202,21 @@ select
         when stores.currency = 'EUR' then sim.pick('{DE,DE,DE,DE,AT,FR,NL,IT}', sim.u(seen.person_id, 'country'))
         when stores.currency = 'USD' then sim.pick('{US,US,US,US,US,CA}', sim.u(seen.person_id, 'country'))
         else 'JP'
-    end,
+    end as country_code,
     lower(
         sim.pick(words.first_names, sim.u(seen.person_id, 'first name')) || '.'
         || sim.pick(words.last_names, sim.u(seen.person_id, 'last name'))
-    ) || seen.person_id || '@' || sim.pick('{example.com,example.org,example.net}', sim.u(seen.person_id, 'domain')),
+    ) || seen.person_id || '@'
+    || sim.pick('{example.com,example.org,example.net}', sim.u(seen.person_id, 'domain')) as email,
     seen.first_seen_at,
     case
         when seen.person_id <= 30 or sim.u(seen.person_id, 'guest') >= 0.14 then seen.first_seen_at
         when sim.u(seen.person_id, 'guest') < 0.03
             then seen.first_seen_at + (30 + floor(sim.u(seen.person_id, 'registers') * 60)) * interval '24 hours'
-    end
+    end as registered_at
 from seen
 inner join sim.stores on stores.store_id = width_bucket(sim.u(seen.person_id, 'store'), array[0.0, 0.56, 0.86])
-inner join sim.words using (store_id);
+inner join sim.words on stores.store_id = words.store_id;
 
 
 -- The story of each order. Thresholds are running shares of all orders; the rest is normal.
@@ -230,12 +245,12 @@ with drafts as (
         case
             when fixed.order_id is not null then 'web'
             else (array['web', 'app', 'marketplace', 'pos'])[
-                1 + width_bucket(sim.u(placed.order_id, 'channel'), array[0.62, 0.87, 0.95]::double precision[])
-            ]
+                    1 + width_bucket(sim.u(placed.order_id, 'channel'), array[0.62, 0.87, 0.95]::double precision[])
+                ]
         end as channel
     from placed
-    inner join sim.persons using (person_id)
-    left join sim.fixed_scenarios as fixed using (order_id)
+    inner join sim.persons on placed.person_id = persons.person_id
+    left join sim.fixed_scenarios as fixed on placed.order_id = fixed.order_id
 ),
 
 flows as (
@@ -251,7 +266,9 @@ flows as (
         drafts.is_test,
         drafts.scenario,
         case
-            when drafts.channel = 'pos' and drafts.scenario not in ('normal', 'refund_partial', 'refund_full') then 'web'
+            when
+                drafts.channel = 'pos' and drafts.scenario not in ('normal', 'refund_partial', 'refund_full')
+                then 'web'
             else drafts.channel
         end as channel,
         case
@@ -265,10 +282,10 @@ flows as (
             when drafts.scenario = 'deleted' then 'void'
             when drafts.channel = 'pos' then 'sale'
             else (array['sale', 'auth_capture', 'failed_first', 'split', 'pending'])[
-                1 + width_bucket(
-                    sim.u(drafts.order_id, 'payment'), array[0.62, 0.84, 0.89, 0.92]::double precision[]
-                )
-            ]
+                    1 + width_bucket(
+                        sim.u(drafts.order_id, 'payment'), array[0.62, 0.84, 0.89, 0.92]::double precision[]
+                    )
+                ]
         end as payment_flow
     from drafts
 ),
@@ -279,38 +296,29 @@ paid as (
         case
             when flows.payment_flow in ('failed_only', 'none', 'never') or flows.scenario = 'deleted' then null
             when flows.payment_flow = 'failed_first'
-                then flows.ordered_at + round((4 + sim.u(flows.order_id, 'second try') * 16)::numeric, 2)::float8
-                * interval '1 minute'
+                then flows.ordered_at + sim.lasting(4 + sim.u(flows.order_id, 'second try') * 16, '1 minute')
             when flows.payment_flow = 'pending'
-                then flows.ordered_at + round((20 + sim.u(flows.order_id, 'transfer') * 76)::numeric, 2)::float8
-                * interval '1 hour'
-            else flows.ordered_at + round((10 + sim.u(flows.order_id, 'pays') * 170)::numeric, 2)::float8
-                * interval '1 second'
+                then flows.ordered_at + sim.lasting(20 + sim.u(flows.order_id, 'transfer') * 76, '1 hour')
+            else flows.ordered_at + sim.lasting(10 + sim.u(flows.order_id, 'pays') * 170, '1 second')
         end as processing_at,
         case
             when flows.scenario like 'edited%'
-                then flows.ordered_at + round((10.2 + sim.u(flows.order_id, 'edit') * 8)::numeric, 4)::float8
-                * interval '24 hours'
+                then flows.ordered_at + sim.lasting(10.2 + sim.u(flows.order_id, 'edit') * 8, '24 hours')
         end as edited_at,
         case flows.scenario
             when 'cancelled_unpaid'
-                then flows.ordered_at + round((1 + sim.u(flows.order_id, 'cancel') * 47)::numeric, 3)::float8
-                * interval '1 hour'
+                then flows.ordered_at + sim.lasting(1 + sim.u(flows.order_id, 'cancel') * 47, '1 hour')
             when 'cancelled_paid'
-                then flows.ordered_at + round((1 + sim.u(flows.order_id, 'cancel') * 30)::numeric, 3)::float8
-                * interval '1 hour'
+                then flows.ordered_at + sim.lasting(1 + sim.u(flows.order_id, 'cancel') * 30, '1 hour')
             when 'cancelled_late'
-                then flows.ordered_at + round((35 + sim.u(flows.order_id, 'cancel') * 20)::numeric, 4)::float8
-                * interval '24 hours'
+                then flows.ordered_at + sim.lasting(35 + sim.u(flows.order_id, 'cancel') * 20, '24 hours')
         end as cancelled_at,
         case
             when flows.scenario = 'refund_fast' then flows.ordered_at + interval '16 minutes'
             when flows.scenario = 'refund_late'
-                then flows.ordered_at + round((95 + sim.u(flows.order_id, 'refund') * 50)::numeric, 4)::float8
-                * interval '24 hours'
+                then flows.ordered_at + sim.lasting(95 + sim.u(flows.order_id, 'refund') * 50, '24 hours')
             when flows.scenario in ('refund_partial', 'refund_full', 'refund_twice', 'refund_goodwill', 'refund_fee')
-                then flows.ordered_at + round((14 + sim.u(flows.order_id, 'refund') * 26)::numeric, 4)::float8
-                * interval '24 hours'
+                then flows.ordered_at + sim.lasting(14 + sim.u(flows.order_id, 'refund') * 26, '24 hours')
         end as refunded_at
     from flows
 ),
@@ -323,7 +331,7 @@ shipped as (
             when paid.scenario = 'cancelled_unpaid' then null
             when paid.channel = 'pos' then paid.processing_at
             else coalesce(paid.edited_at, paid.processing_at)
-                + round((10 + sim.u(paid.order_id, 'ships') * 60)::numeric, 2)::float8 * interval '1 hour'
+                + sim.lasting(10 + sim.u(paid.order_id, 'ships') * 60, '1 hour')
         end as shipped_at
     from paid
 )
@@ -333,9 +341,11 @@ select
     case
         when shipped.channel = 'pos' then shipped.shipped_at
         else shipped.shipped_at
-            + round((24 + sim.u(shipped.order_id, 'delivers') * 130)::numeric, 2)::float8 * interval '1 hour'
+            + sim.lasting(24 + sim.u(shipped.order_id, 'delivers') * 130, '1 hour')
     end as delivered_at,
-    case when shipped.scenario in ('refund_full', 'refund_fast', 'refund_late', 'refund_fee') then shipped.refunded_at end
+    case
+        when shipped.scenario in ('refund_full', 'refund_fast', 'refund_late', 'refund_fee') then shipped.refunded_at
+    end
         as returned_at,
     case when shipped.scenario = 'deleted' then shipped.ordered_at + interval '20 days 3 hours' end as deleted_at,
     case

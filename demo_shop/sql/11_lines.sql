@@ -53,8 +53,8 @@ available as (
                 wanted.line_no <= 2
                 and (wanted.scenario like 'edited%' or wanted.scenario in ('refund_twice', 'uneven_coupon'))
                 then evergreens.product_ids[
-                    1 + mod(wanted.first_place + wanted.line_no, cardinality(evergreens.product_ids))
-                ]
+                        1 + mod(wanted.first_place + wanted.line_no, cardinality(evergreens.product_ids))
+                    ]
             when
                 wanted.ordered_at >= products.launched_at
                 and (products.archived_at is null or wanted.ordered_at < products.archived_at)
@@ -62,8 +62,8 @@ available as (
             else evergreens.product_ids[1 + mod(wanted.place, cardinality(evergreens.product_ids))]
         end as product_id
     from wanted
-    inner join sim.popularity using (place)
-    inner join sim.products using (product_id)
+    inner join sim.popularity on wanted.place = popularity.place
+    inner join sim.products on popularity.product_id = products.product_id
     cross join sim.evergreens
 )
 
@@ -80,16 +80,30 @@ order by order_id asc, product_id asc, line_no asc;
 analyze baskets;
 
 
--- Every line as sold: the products, and now and then a gift card (line 0), a free sample (7), a line of free text (8) and
--- what an edit adds (9). Edited orders keep both versions of a line.
+-- Every line as sold: the products, and now and then a gift card (line 0), a free sample (7), a line of free text (8),
+-- and what an edit adds (9). Edited orders keep both versions of a line.
 create temp table sold on commit drop as
 with kinds_of_lines as (
-    select order_id, store_id, ordered_at, scenario, line_no, product_id, 'product' as kind
+    select
+        order_id,
+        store_id,
+        ordered_at,
+        scenario,
+        line_no,
+        product_id,
+        'product' as kind
     from baskets
 
     union all
 
-    select stories.order_id, stories.store_id, stories.ordered_at, stories.scenario, 0, params.products, 'gift card'
+    select
+        stories.order_id,
+        stories.store_id,
+        stories.ordered_at,
+        stories.scenario,
+        0 as line_no,
+        params.products as product_id,
+        'gift card' as kind
     from stories
     cross join sim.params
     where
@@ -103,16 +117,23 @@ with kinds_of_lines as (
         stories.store_id,
         stories.ordered_at,
         stories.scenario,
-        7,
-        evergreens.product_ids[1 + mod(stories.order_id, cardinality(evergreens.product_ids))],
-        'sample'
+        7 as line_no,
+        evergreens.product_ids[1 + mod(stories.order_id, cardinality(evergreens.product_ids))] as product_id,
+        'sample' as kind
     from stories
     cross join sim.evergreens
     where stories.scenario = 'sample' or (stories.scenario = 'normal' and sim.u(stories.order_id, 'sample') < 0.015)
 
     union all
 
-    select stories.order_id, stories.store_id, stories.ordered_at, stories.scenario, 8, null, 'free text'
+    select
+        stories.order_id,
+        stories.store_id,
+        stories.ordered_at,
+        stories.scenario,
+        8 as line_no,
+        null as product_id,
+        'free text' as kind
     from stories
     where
         stories.scenario = 'free_text'
@@ -125,9 +146,9 @@ with kinds_of_lines as (
         stories.store_id,
         stories.ordered_at,
         stories.scenario,
-        9,
-        evergreens.product_ids[1 + mod(stories.order_id * 3, cardinality(evergreens.product_ids))],
-        'added'
+        9 as line_no,
+        evergreens.product_ids[1 + mod(stories.order_id * 3, cardinality(evergreens.product_ids))] as product_id,
+        'added' as kind
     from stories
     cross join sim.evergreens
     where stories.scenario in ('edited_add', 'edited_swap')
@@ -135,70 +156,88 @@ with kinds_of_lines as (
 
 priced as (
     select
-        lines.order_id,
-        lines.order_id * 10 + lines.line_no as order_item_id,
-        lines.store_id,
-        lines.scenario,
-        lines.kind,
-        lines.line_no,
+        wares.order_id,
+        wares.order_id * 10 + wares.line_no as order_item_id,
+        wares.store_id,
+        wares.scenario,
+        wares.kind,
+        wares.line_no,
         -- one line has lost its product
-        case when lines.scenario = 'lost_product' and lines.line_no = 1 then null else lines.product_id end
+        case when wares.scenario = 'lost_product' and wares.line_no = 1 then null else wares.product_id end
             as product_id,
         coalesce(
             products.product_name,
-            sim.pick('{Postage,Gift wrapping,Sample pack}', sim.u(lines.order_id, 'free text kind'))
+            sim.pick('{Postage,Gift wrapping,Sample pack}', sim.u(wares.order_id, 'free text kind'))
         ) as product_name,
         case
-            when lines.kind <> 'product' then 1
-            when lines.line_no = 1 and lines.scenario in ('refund_partial', 'edited_quantity') then 3
+            when wares.kind <> 'product' then 1
+            when wares.line_no = 1 and wares.scenario in ('refund_partial', 'edited_quantity') then 3
             else (array[1, 2, 3, 5, 10])[1 + width_bucket(
-                sim.u(lines.order_id * 10 + lines.line_no, 'quantity'),
-                array[0.80, 0.94, 0.98, 0.995]::double precision[]
-            )]
+                    sim.u(wares.order_id * 10 + wares.line_no, 'quantity'),
+                    array[0.80, 0.94, 0.98, 0.995]::double precision[]
+                )]
         end as quantity,
         case
-            when lines.kind = 'sample' then 0
-            when lines.kind = 'gift card'
+            when wares.kind = 'sample' then 0
+            when wares.kind = 'gift card'
                 then (case stores.currency when 'JPY' then array[3000, 5000, 10000] else array[25, 50, 100] end)[
-                    1 + floor(sim.u(lines.order_id, 'gift card value') * 3)::integer
-                ]
-            when lines.kind = 'free text' then case stores.currency when 'JPY' then 350 else 2.50 end
+                        1 + floor(sim.u(wares.order_id, 'gift card value') * 3)::integer
+                    ]
+            when wares.kind = 'free text' then case stores.currency when 'JPY' then 350 else 2.50 end
             else store_prices.unit_price
         end as unit_price,
         case
-            when lines.kind = 'gift card' then 0
-            when lines.scenario = 'unknown_cost' or sim.u(lines.order_id * 10 + lines.line_no, 'no cost') < 0.008 then null
+            when wares.kind = 'gift card' then 0
+            when
+                wares.scenario = 'unknown_cost' or sim.u(wares.order_id * 10 + wares.line_no, 'no cost') < 0.008
+                then null
             else store_prices.unit_cost
         end as unit_cost,
         case
-            when lines.kind = 'product' and sim.u(lines.order_id * 10 + lines.line_no, 'line discount') < 0.07
+            when wares.kind = 'product' and sim.u(wares.order_id * 10 + wares.line_no, 'line discount') < 0.07
                 then (array[0.05, 0.10, 0.15, 0.20])[
-                    1 + floor(sim.u(lines.order_id * 10 + lines.line_no, 'line discount share') * 4)::integer
-                ]
+                        1 + floor(sim.u(wares.order_id * 10 + wares.line_no, 'line discount share') * 4)::integer
+                    ]
             else 0
         end as line_discount_share,
-        lines.kind = 'gift card' as is_gift_card,
+        wares.kind = 'gift card' as is_gift_card,
         stores.minor_units,
         stores.prices_include_tax,
         case
-            when lines.kind = 'gift card' then 0
+            when wares.kind = 'gift card' then 0
             when products.is_reduced_tax then stores.reduced_tax_rate
             else stores.tax_rate
         end as tax_rate,
-        lines.ordered_at
-    from kinds_of_lines as lines
-    inner join sim.stores using (store_id)
-    left join sim.products using (product_id)
+        wares.ordered_at
+    from kinds_of_lines as wares
+    inner join sim.stores on wares.store_id = stores.store_id
+    left join sim.products on wares.product_id = products.product_id
     left join sim.store_prices
-        on lines.product_id = store_prices.product_id
-        and lines.store_id = store_prices.store_id
-        and lines.ordered_at >= store_prices.valid_from
-        and lines.ordered_at < store_prices.valid_to
+        on wares.product_id = store_prices.product_id
+            and wares.store_id = store_prices.store_id
+            and wares.ordered_at >= store_prices.valid_from
+            and wares.ordered_at < store_prices.valid_to
 ),
 
 versions as (
     select
-        priced.*,
+        priced.order_id,
+        priced.order_item_id,
+        priced.store_id,
+        priced.scenario,
+        priced.kind,
+        priced.line_no,
+        priced.product_id,
+        priced.product_name,
+        priced.quantity,
+        priced.unit_price,
+        priced.unit_cost,
+        priced.line_discount_share,
+        priced.is_gift_card,
+        priced.minor_units,
+        priced.prices_include_tax,
+        priced.tax_rate,
+        priced.ordered_at,
         1 as version,
         case when priced.kind = 'added' then stories.edited_at else priced.ordered_at end as added_at,
         case
@@ -206,7 +245,7 @@ versions as (
             when priced.scenario = 'edited_quantity' and priced.line_no = 1 then stories.edited_at
         end as removed_at
     from priced
-    inner join stories using (order_id)
+    inner join stories on priced.order_id = stories.order_id
 
     union all
 
@@ -219,7 +258,7 @@ versions as (
         priced.line_no,
         priced.product_id,
         priced.product_name,
-        priced.quantity - 1,
+        priced.quantity - 1 as quantity,
         priced.unit_price,
         priced.unit_cost,
         priced.line_discount_share,
@@ -228,11 +267,11 @@ versions as (
         priced.prices_include_tax,
         priced.tax_rate,
         priced.ordered_at,
-        2,
-        stories.edited_at,
-        null
+        2 as version,
+        stories.edited_at as added_at,
+        null as removed_at
     from priced
-    inner join stories using (order_id)
+    inner join stories on priced.order_id = stories.order_id
     where priced.scenario = 'edited_quantity' and priced.line_no = 1
 )
 
@@ -274,12 +313,12 @@ with orders_with_coupon as (
             when stories.coupon_code = 'WELCOME10' then round(sum(sold.line_amount) * 0.10, sold.minor_units)
             when coupons.share is not null then round(sum(sold.line_amount) * coupons.share, sold.minor_units)
             else least(
-                round(coupons.amount * stores.price_factor, sold.minor_units),
-                round(sum(sold.line_amount) * 0.5, sold.minor_units)
-            )
+                    round(coupons.amount * stores.price_factor, sold.minor_units),
+                    round(sum(sold.line_amount) * 0.5, sold.minor_units)
+                )
         end as discount_amount
     from sold
-    inner join stories using (order_id)
+    inner join stories on sold.order_id = stories.order_id
     inner join sim.stores on sold.store_id = stores.store_id
     left join sim.coupons on stories.coupon_code = coupons.code
     where stories.coupon_code is not null
@@ -298,7 +337,7 @@ exact as (
             sold.minor_units
         ) as floor_share
     from sold
-    inner join orders_with_coupon using (order_id)
+    inner join orders_with_coupon on sold.order_id = orders_with_coupon.order_id
     where orders_with_coupon.subtotal_amount > 0
 )
 
@@ -327,7 +366,7 @@ with shared as (
         sold.*,
         sold.line_amount - coalesce(coupon_shares.share_amount, 0) as paid_amount
     from sold
-    left join coupon_shares using (order_item_id)
+    left join coupon_shares on sold.order_item_id = coupon_shares.order_item_id
 ),
 
 taxed as (
@@ -342,8 +381,28 @@ taxed as (
 )
 
 select
-    taxed.*,
-    taxed.paid_amount - case when taxed.prices_include_tax then taxed.tax_amount else 0 end as value_amount
+    order_id,
+    order_item_id,
+    version,
+    store_id,
+    scenario,
+    kind,
+    line_no,
+    product_id,
+    product_name,
+    quantity,
+    unit_price,
+    unit_cost,
+    discount_amount,
+    line_amount,
+    is_gift_card,
+    minor_units,
+    prices_include_tax,
+    ordered_at,
+    added_at,
+    removed_at,
+    tax_amount,
+    paid_amount - case when prices_include_tax then tax_amount else 0 end as value_amount
 from taxed;
 
 analyze lines;
@@ -362,13 +421,17 @@ with totals as (
 ),
 
 discounts as (
-    select distinct order_id, order_discount_amount
+    select distinct
+        order_id,
+        order_discount_amount
     from coupon_shares
 ),
 
 amounts as (
     select
         stories.*,
+        coalesce(stories.registered_at <= stories.ordered_at, false)
+        and sim.u(stories.order_id, 'checks out as guest') >= 0.02 as is_customer,
         stores.currency,
         stores.prices_include_tax,
         totals.subtotal_before_edit,
@@ -383,24 +446,24 @@ amounts as (
             else stores.shipping_fee
         end as shipping_amount
     from stories
-    inner join sim.stores using (store_id)
-    inner join totals using (order_id)
-    left join discounts using (order_id)
+    inner join sim.stores on stories.store_id = stores.store_id
+    inner join totals on stories.order_id = totals.order_id
+    left join discounts on stories.order_id = discounts.order_id
 )
 
 select
     amounts.order_id,
     amounts.person_id,
     amounts.store_id,
-    case when buyers.is_customer then amounts.person_id end,
+    case when amounts.is_customer then amounts.person_id end as customer_id,
     case
-        when buyers.is_customer then null
+        when amounts.is_customer then null
         -- people type their address in their own way
         when sim.u(amounts.order_id, 'spelling') < 0.15 then upper(amounts.email)
         when sim.u(amounts.order_id, 'spelling') < 0.35 then initcap(amounts.email)
         when sim.u(amounts.order_id, 'spelling') < 0.40 then ' ' || amounts.email
         else amounts.email
-    end,
+    end as guest_email,
     amounts.channel,
     amounts.currency,
     amounts.country_code,
@@ -412,18 +475,18 @@ select
             amounts.channel in ('web', 'app')
             and sim.u(amounts.order_id, 'tracked') < params.session_share::double precision
             then 'ses-' || (amounts.order_id * 2)
-    end,
+    end as session_id,
     amounts.coupon_code,
     amounts.discount_amount,
     amounts.shipping_amount,
     amounts.subtotal_before_edit,
     amounts.tax_before_edit,
     amounts.subtotal_before_edit - amounts.discount_amount + amounts.shipping_amount
-    + case when amounts.prices_include_tax then 0 else amounts.tax_before_edit end,
+    + case when amounts.prices_include_tax then 0 else amounts.tax_before_edit end as total_before_edit,
     amounts.subtotal_amount,
     amounts.tax_amount,
     amounts.subtotal_amount - amounts.discount_amount + amounts.shipping_amount
-    + case when amounts.prices_include_tax then 0 else amounts.tax_amount end,
+    + case when amounts.prices_include_tax then 0 else amounts.tax_amount end as total_amount,
     amounts.ordered_at,
     amounts.processing_at,
     amounts.edited_at,
@@ -433,12 +496,7 @@ select
     amounts.returned_at,
     amounts.deleted_at
 from amounts
-cross join sim.params
-cross join lateral (
-    select
-        coalesce(amounts.registered_at <= amounts.ordered_at, false)
-        and sim.u(amounts.order_id, 'checks out as guest') >= 0.02 as is_customer
-) as buyers;
+cross join sim.params;
 
 insert into sim.edited_lines
 select
@@ -453,7 +511,7 @@ select
     discount_amount,
     tax_amount,
     is_gift_card,
-    case when version = 1 then added_at else ordered_at end,
+    case when version = 1 then added_at else ordered_at end as created_at,
     added_at,
     removed_at
 from lines

@@ -9,7 +9,7 @@ with lines_of_refunds as (
         stories.cancelled_at,
         case when stories.scenario = 'refund_twice' and lines.line_no > 1 then 2 else 1 end as part
     from lines
-    inner join stories using (order_id)
+    inner join stories on lines.order_id = stories.order_id
     where
         lines.scenario in ('refund_full', 'refund_fast', 'refund_late', 'refund_twice', 'refund_fee', 'cancelled_paid')
         or (lines.scenario = 'refund_partial' and lines.line_no = 1)
@@ -35,19 +35,28 @@ where kind <> 'sample';
 
 create temp table refunds on commit drop as
 with parts as (
-    select order_id, part, refunded_at
+    select
+        order_id,
+        part,
+        refunded_at
     from returned
     group by order_id, part, refunded_at
 
     union all
 
-    select order_id, 1, refunded_at
+    select
+        order_id,
+        1 as part,
+        refunded_at
     from stories
     where scenario = 'refund_goodwill'
 ),
 
 paid_back as (
-    select order_id, part, sum(amount + tax_amount) as lines_amount
+    select
+        order_id,
+        part,
+        sum(amount + tax_amount) as lines_amount
     from returned
     group by order_id, part
 )
@@ -63,7 +72,9 @@ select
         else sim.pick('{damaged,not_as_described,changed_mind,arrived_late}', sim.u(parts.order_id, 'reason'))
     end as reason,
     case
-        when orders.scenario in ('cancelled_paid', 'refund_full', 'refund_fast', 'refund_late') then orders.shipping_amount
+        when
+            orders.scenario in ('cancelled_paid', 'refund_full', 'refund_fast', 'refund_late')
+            then orders.shipping_amount
         else 0
     end as shipping_amount,
     case
@@ -78,8 +89,8 @@ select
         as corrected_at,
     coalesce(paid_back.lines_amount, 0) as lines_amount
 from parts
-inner join sim.orders using (order_id)
-inner join sim.stores using (store_id)
+inner join sim.orders on parts.order_id = orders.order_id
+inner join sim.stores on orders.store_id = stores.store_id
 left join paid_back on parts.order_id = paid_back.order_id and parts.part = paid_back.part;
 
 insert into sim.refunds
@@ -122,68 +133,138 @@ with orders as (
         orders.ordered_at + interval '5 seconds' as first_try_at,
         trunc(orders.total_amount * 0.6, stores.minor_units) as first_part
     from stories
-    inner join sim.orders using (order_id)
+    inner join sim.orders on stories.order_id = orders.order_id
     inner join sim.stores on orders.store_id = stores.store_id
     where orders.total_before_edit > 0
 ),
 
 steps as (
-    select order_id, 1 as step, 'sale' as kind, 'succeeded' as status, method, total_amount as amount, processing_at as at
+    select
+        order_id,
+        1 as step,
+        'sale' as kind,
+        'succeeded' as status,
+        method,
+        total_amount as amount,
+        processing_at as at
     from orders
     where payment_flow = 'sale'
 
     union all
 
-    select order_id, 1, 'sale', 'failed', method, total_amount, first_try_at
+    select
+        order_id,
+        1 as step,
+        'sale' as kind,
+        'failed' as status,
+        method,
+        total_amount as amount,
+        first_try_at as at
     from orders
     where payment_flow in ('failed_first', 'failed_only')
 
     union all
 
-    select order_id, 2, 'sale', 'succeeded', method, total_amount, processing_at
+    select
+        order_id,
+        2 as step,
+        'sale' as kind,
+        'succeeded' as status,
+        method,
+        total_amount as amount,
+        processing_at as at
     from orders
     where payment_flow = 'failed_first'
 
     union all
 
-    select order_id, 1, 'sale', 'succeeded', 'gift_card', first_part, processing_at
+    select
+        order_id,
+        1 as step,
+        'sale' as kind,
+        'succeeded' as status,
+        'gift_card' as method,
+        first_part as amount,
+        processing_at as at
     from orders
     where payment_flow = 'split'
 
     union all
 
-    select order_id, 2, 'sale', 'succeeded', method, total_amount - first_part, processing_at + interval '2 seconds'
+    select
+        order_id,
+        2 as step,
+        'sale' as kind,
+        'succeeded' as status,
+        method,
+        total_amount - first_part as amount,
+        processing_at + interval '2 seconds' as at
     from orders
     where payment_flow = 'split'
 
     union all
 
-    select order_id, 1, 'sale', 'pending', method, total_amount, first_try_at
+    select
+        order_id,
+        1 as step,
+        'sale' as kind,
+        'pending' as status,
+        method,
+        total_amount as amount,
+        first_try_at as at
     from orders
     where payment_flow in ('pending', 'never')
 
     union all
 
-    select order_id, 1, 'authorization', 'succeeded', method, total_before_edit, coalesce(processing_at, first_try_at)
+    select
+        order_id,
+        1 as step,
+        'authorization' as kind,
+        'succeeded' as status,
+        method,
+        total_before_edit as amount,
+        coalesce(processing_at, first_try_at) as at
     from orders
     where payment_flow in ('auth_capture', 'void')
 
     union all
 
     -- an edit that makes the order dearer needs another authorization
-    select order_id, 2, 'authorization', 'succeeded', method, total_amount - total_before_edit, edited_at
+    select
+        order_id,
+        2 as step,
+        'authorization' as kind,
+        'succeeded' as status,
+        method,
+        total_amount - total_before_edit as amount,
+        edited_at as at
     from orders
     where payment_flow = 'auth_capture' and total_amount > total_before_edit
 
     union all
 
-    select order_id, 3, 'capture', 'succeeded', method, total_amount, shipped_at
+    select
+        order_id,
+        3 as step,
+        'capture' as kind,
+        'succeeded' as status,
+        method,
+        total_amount as amount,
+        shipped_at as at
     from orders
     where payment_flow = 'auth_capture'
 
     union all
 
-    select order_id, 3, 'void', 'succeeded', method, total_before_edit, coalesce(cancelled_at, deleted_at)
+    select
+        order_id,
+        3 as step,
+        'void' as kind,
+        'succeeded' as status,
+        method,
+        total_before_edit as amount,
+        coalesce(cancelled_at, deleted_at) as at
     from orders
     where payment_flow = 'void'
 
@@ -191,31 +272,32 @@ steps as (
 
     select
         refunds.order_id,
-        5 + refunds.part,
-        'refund',
-        case when sim.u(refunds.order_id, 'slow refund') < 0.3 then 'pending' else 'succeeded' end,
+        5 + refunds.part as step,
+        'refund' as kind,
+        case when sim.u(refunds.order_id, 'slow refund') < 0.3 then 'pending' else 'succeeded' end as status,
         orders.method,
-        refunds.lines_amount + refunds.shipping_amount + refunds.adjustment_amount,
-        refunds.refunded_at + interval '1 minute'
+        refunds.lines_amount + refunds.shipping_amount + refunds.adjustment_amount as amount,
+        refunds.refunded_at + interval '1 minute' as at
     from refunds
-    inner join orders using (order_id)
+    inner join orders on refunds.order_id = orders.order_id
 )
 
 select
-    'pay-' || (steps.order_id * 10 + steps.step),
+    'pay-' || (steps.order_id * 10 + steps.step) as payment_id,
     steps.order_id,
     steps.kind,
-    steps.status,
-    case when steps.status = 'pending' and orders.payment_flow <> 'never' then 'succeeded' else steps.status end,
+    steps.status as first_status,
+    case when steps.status = 'pending' and orders.payment_flow <> 'never' then 'succeeded' else steps.status end
+        as final_status,
     steps.method,
     steps.amount,
     orders.currency,
-    steps.at,
+    steps.at as created_at,
     case
         when steps.status <> 'pending' or orders.payment_flow = 'never' then null
         when steps.kind = 'refund' then steps.at + interval '31 hours'
         else orders.processing_at
-    end
+    end as settled_at
 from steps
-inner join orders using (order_id)
+inner join orders on steps.order_id = orders.order_id
 where steps.amount > 0;

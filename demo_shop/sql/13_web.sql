@@ -17,7 +17,7 @@ with ordering as (
         false as is_crowd,
         false as is_stitched
     from stories
-    inner join sim.orders using (order_id)
+    inner join sim.orders on stories.order_id = orders.order_id
     where orders.session_id is not null
 ),
 
@@ -29,9 +29,9 @@ others as (
         case
             when sim.u(days.visits_before + place, 'visitor known') < 0.6
                 then 1 + floor(
-                    (params.persons / 5 + floor(params.persons * 0.8 * days.orders_before / params.orders) - 1)
-                    * sqrt(sim.u(days.visits_before + place, 'visitor'))
-                )::bigint
+                        (params.persons / 5 + floor(params.persons * 0.8 * days.orders_before / params.orders) - 1)
+                        * sqrt(sim.u(days.visits_before + place, 'visitor'))
+                    )::bigint
         end as person_id
     from sim.days
     cross join sim.clock
@@ -46,11 +46,13 @@ browsing as (
         null::bigint as order_id,
         others.person_id,
         case when sim.u(others.visit_id, 'logged in') < 0.35 and persons.registered_at < sim.at(others.day)
-            then others.person_id
+                then others.person_id
         end as customer_id,
         false as is_app,
         case
-            when others.is_crowd then sim.at(others.day) + (18 + 0.9 * sim.u(others.visit_id, 'time')) * interval '1 hour'
+            when
+                others.is_crowd
+                then sim.at(others.day) + (18 + 0.9 * sim.u(others.visit_id, 'time')) * interval '1 hour'
             else sim.at(others.day) + (5 + 18.9 * sqrt(sim.u(others.visit_id, 'time'))) * interval '1 hour'
         end as started_at,
         case
@@ -60,7 +62,7 @@ browsing as (
         others.is_crowd,
         sim.u(others.visit_id, 'pause') < 0.02 as is_stitched
     from others
-    left join sim.persons using (person_id)
+    left join sim.persons on others.person_id = persons.person_id
 )
 
 select
@@ -84,11 +86,11 @@ select
     person_id,
     customer_id,
     is_app,
-    date_trunc('second', started_at),
+    date_trunc('second', started_at) as started_at,
     date_trunc('second', started_at)
     + (20 + power(sim.u(visit_id, 'length'), 2) * 1500) * interval '1 second'
     -- a pause in the middle, longer than half an hour
-    + case when is_stitched then interval '45 minutes' else interval '0' end,
+    + case when is_stitched then interval '45 minutes' else interval '0' end as last_event_at,
     depth,
     is_crowd,
     is_stitched
@@ -99,7 +101,15 @@ analyze visits;
 
 create temp table tracked on commit drop as
 select
-    visits.*,
+    visits.visit_id,
+    visits.order_id,
+    visits.person_id,
+    visits.customer_id,
+    visits.started_at,
+    visits.last_event_at,
+    visits.depth,
+    visits.is_crowd,
+    visits.is_stitched,
     'ses-' || visits.visit_id as session_id,
     'anon-' || case
         when visits.person_id is null then 'v' || visits.visit_id
@@ -122,16 +132,16 @@ select
     tracked.customer_id,
     tracked.anonymous_id,
     tracked.device,
-    sources.source,
-    sources.medium,
-    sources.campaign,
+    sources.source as utm_source,
+    sources.medium as utm_medium,
+    sources.campaign as utm_campaign,
     sources.referrer,
-    sim.pick('{/,/sale,/new,/kitchen,/garden,/living}', sim.u(tracked.visit_id, 'landing')),
+    sim.pick('{/,/sale,/new,/kitchen,/garden,/living}', sim.u(tracked.visit_id, 'landing')) as landing_page,
     tracked.started_at,
-    date_trunc('second', tracked.last_event_at) + interval '90 seconds',
+    date_trunc('second', tracked.last_event_at) + interval '90 seconds' as ended_at,
     case when tracked.customer_id is not null and sim.u(tracked.visit_id, 'recognised') < 0.05
-        then date_trunc('second', tracked.last_event_at) + interval '2 days 20 minutes'
-    end
+            then date_trunc('second', tracked.last_event_at) + interval '2 days 20 minutes'
+    end as identified_at
 from tracked
 inner join (
     values
@@ -143,7 +153,7 @@ inner join (
     (6, 'meta', 'paid-social', 'retargeting', 'https://www.facebook.com/'),
     (7, 'newsletter', 'email', 'weekly', null),
     (8, 'affiliate', 'referral', 'partners', 'https://deals.example.com/')
-) as sources (source_id, source, medium, campaign, referrer) using (source_id);
+) as sources (source_id, source, medium, campaign, referrer) on tracked.source_id = sources.source_id;
 
 
 -- The clicks of each visit, in order.
@@ -155,14 +165,14 @@ with products_of_orders as (
         lines.product_id,
         lines.quantity
     from tracked
-    inner join lines using (order_id)
+    inner join lines on tracked.order_id = lines.order_id
     where lines.kind = 'product' and lines.version = 1
 ),
 
 looked_at as (
     select
         tracked.visit_id,
-        views.place,
+        looks.place,
         case
             when tracked.is_crowd then first_product.product_id
             when
@@ -175,54 +185,101 @@ looked_at as (
     from tracked
     cross join sim.params
     cross join sim.evergreens
-    cross join lateral generate_series(1, 1 + floor(sim.u(tracked.visit_id, 'views') * 8)::integer)
-        as views (place)
+    cross join
+        lateral generate_series(1, 1 + floor(sim.u(tracked.visit_id, 'views') * 8)::integer)
+            as looks (place)
     inner join sim.popularity
         on popularity.place = 1 + floor(
-            power(sim.u(tracked.visit_id * 10 + views.place, 'looks at'), 1.6) * (params.products - 1)
-        )::bigint
+                power(sim.u(tracked.visit_id * 10 + looks.place, 'looks at'), 1.6) * (params.products - 1)
+            )::bigint
     inner join sim.products on popularity.product_id = products.product_id
     inner join sim.popularity as first_product on first_product.place = 1
     where tracked.order_id is null and tracked.depth >= 1
 ),
 
 of_interest as (
-    select visit_id, place, product_id, quantity from products_of_orders
+    select
+        visit_id,
+        place,
+        product_id,
+        quantity
+    from products_of_orders
     union all
-    select visit_id, place, product_id, quantity from looked_at
+    select
+        visit_id,
+        place,
+        product_id,
+        quantity
+    from looked_at
 ),
 
 steps as (
-    select visit_id, 1 as phase, 0 as place, 'page_view' as event_type, null::bigint as product_id, null::integer as quantity
+    select
+        visit_id,
+        1 as phase,
+        0 as place,
+        'page_view' as event_type,
+        null::bigint as product_id,
+        null::integer as quantity
     from tracked
 
     union all
 
-    select visit_id, 1, 1, 'page_view', null, null
+    select
+        visit_id,
+        1 as phase,
+        1 as place,
+        'page_view' as event_type,
+        null as product_id,
+        null as quantity
     from tracked
     where depth = 0 and sim.u(visit_id, 'second page') < 0.5
 
     union all
 
-    select visit_id, 2, place, 'product_view', product_id, null
+    select
+        visit_id,
+        2 as phase,
+        place,
+        'product_view' as event_type,
+        product_id,
+        null as quantity
     from of_interest
 
     union all
 
-    select of_interest.visit_id, 3, of_interest.place, 'add_to_cart', of_interest.product_id, of_interest.quantity
+    select
+        of_interest.visit_id,
+        3 as phase,
+        of_interest.place,
+        'add_to_cart' as event_type,
+        of_interest.product_id,
+        of_interest.quantity
     from of_interest
-    inner join tracked using (visit_id)
+    inner join tracked on of_interest.visit_id = tracked.visit_id
     where tracked.depth >= 2 and (tracked.order_id is not null or of_interest.place <= 2)
 
     union all
 
-    select visit_id, 4, 0, 'begin_checkout', null, null
+    select
+        visit_id,
+        4 as phase,
+        0 as place,
+        'begin_checkout' as event_type,
+        null as product_id,
+        null as quantity
     from tracked
     where depth = 3
 
     union all
 
-    select visit_id, 5, 0, 'purchase', null, null
+    select
+        visit_id,
+        5 as phase,
+        0 as place,
+        'purchase' as event_type,
+        null as product_id,
+        null as quantity
     from tracked
     where order_id is not null
 ),
@@ -230,8 +287,8 @@ steps as (
 numbered as (
     select
         steps.*,
-        row_number() over (partition by visit_id order by phase, place) as step,
-        count(*) over (partition by visit_id) as steps
+        row_number() over (partition by steps.visit_id order by steps.phase, steps.place) as step,
+        count(*) over (partition by steps.visit_id) as steps
     from steps
 ),
 
@@ -268,13 +325,15 @@ timed as (
                 )
         end as happened_at
     from numbered
-    inner join tracked using (visit_id)
+    inner join tracked on numbered.visit_id = tracked.visit_id
 )
 
 select
     timed.*,
     -- some arrive days late
-    date_trunc('milliseconds', timed.happened_at + (0.2 + 15 * sim.u(timed.event_number, 'delay')) * interval '1 second')
+    date_trunc(
+        'milliseconds', timed.happened_at + (0.2 + 15 * sim.u(timed.event_number, 'delay')) * interval '1 second'
+    )
     + case
         when sim.u(timed.event_number, 'late') < 0.01
             then date_trunc('second', sim.u(timed.event_number, 'how late') * interval '118 hours')
@@ -309,15 +368,20 @@ with records as (
 ),
 
 deliveries as (
-    select sim.day_of(received_at) as file_day, 0 as part, received_at, event_number, record
+    select
+        sim.day_of(received_at) as file_day,
+        0 as part,
+        received_at,
+        event_number,
+        record
     from records
 
     union all
 
     -- delivered twice: again on the same day or on the next
     select
-        sim.day_of(received_at) + case when sim.u(event_number, 'again on') < 0.5 then 0 else 1 end,
-        1,
+        sim.day_of(received_at) + case when sim.u(event_number, 'again on') < 0.5 then 0 else 1 end as file_day,
+        1 as part,
         received_at,
         event_number,
         record
@@ -326,10 +390,10 @@ deliveries as (
 )
 
 select
-    -- 2024-03-05: no file arrives, the next day brings it all
-    case when file_day = 64 then 65 else file_day end,
+-- 2024-03-05: no file arrives, the next day brings it all
+    case when file_day = 64 then 65 else file_day end as file_day,
     part,
     received_at,
-    'ev-' || event_number,
+    'ev-' || event_number as event_id,
     record
 from deliveries;

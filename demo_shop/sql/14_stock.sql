@@ -23,7 +23,7 @@ select
         ]
     )::integer as target
 from sim.products
-inner join sim.popularity using (product_id)
+inner join sim.popularity on products.product_id = popularity.product_id
 cross join sim.stores
 cross join sim.params;
 
@@ -40,13 +40,41 @@ with sales as (
         coalesce(lines.removed_at, case when orders.scenario = 'cancelled_late' then orders.cancelled_at end)
             as given_back_at
     from lines
-    inner join sim.orders using (order_id)
+    inner join sim.orders on lines.order_id = orders.order_id
     inner join sim.stores on lines.store_id = stores.store_id
     where
         lines.product_id is not null
         and not lines.is_gift_card
         and not orders.is_test
         and orders.scenario not in ('never_paid', 'cancelled_unpaid', 'deleted')
+),
+
+-- a stock-take per product and place every 60 days; where something is missing it is written off
+stock_takes as (
+    select
+        places.*,
+        periods.period,
+        sim.at(periods.period * 60 + floor(sim.u(places.place_id * 1000 + periods.period, 'stock-take') * 60))
+        + interval '20 hours' as occurred_at
+    from places
+    cross join sim.clock
+    cross join lateral generate_series(clock.d0 / 60, clock.d1 / 60) as periods (period)
+    where sim.u(places.place_id * 1000 + periods.period, 'anything lost') < 0.25
+),
+
+-- now and then two pieces go from Berlin to New York
+transfers as (
+    select
+        places.*,
+        periods.period,
+        sim.at(periods.period * 90 + floor(sim.u(places.product_id * 1000 + periods.period, 'transfer day') * 90))
+        + interval '14 hours' as occurred_at
+    from places
+    cross join sim.clock
+    cross join lateral generate_series(clock.d0 / 90, clock.d1 / 90) as periods (period)
+    where
+        places.location_code in ('BER', 'NYC')
+        and sim.u(places.product_id * 1000 + periods.period, 'transfer') < 0.2
 )
 
 select
@@ -62,89 +90,81 @@ from sales
 union all
 
 select
-    'inv-b' || order_item_id || '-' || version,
+    'inv-b' || order_item_id || '-' || version as event_id,
     product_id,
     location_code,
-    quantity,
-    'return',
-    'order ' || order_id,
-    given_back_at
+    quantity as quantity_delta,
+    'return' as reason,
+    'order ' || order_id as reference,
+    given_back_at as occurred_at
 from sales
 where given_back_at is not null
 
 union all
 
 select
-    'inv-r' || returned.order_item_id,
+    'inv-r' || returned.order_item_id as event_id,
     returned.product_id,
     stores.location_code,
-    returned.quantity,
-    'return',
-    'order ' || returned.order_id,
-    returned.refunded_at
+    returned.quantity as quantity_delta,
+    'return' as reason,
+    'order ' || returned.order_id as reference,
+    returned.refunded_at as occurred_at
 from returned
-inner join sim.orders using (order_id)
-inner join sim.stores using (store_id)
+inner join sim.orders on returned.order_id = orders.order_id
+inner join sim.stores on orders.store_id = stores.store_id
 inner join sim.products on returned.product_id = products.product_id
 where returned.restock and not orders.is_test and not products.is_gift_card
 
 union all
 
-select 'inv-o' || place_id, product_id, location_code, target, 'receipt', 'first delivery', opened_at
+select
+    'inv-o' || places.place_id as event_id,
+    places.product_id,
+    places.location_code,
+    places.target as quantity_delta,
+    'receipt' as reason,
+    'first delivery' as reference,
+    places.opened_at as occurred_at
 from places
 cross join sim.clock
-where opened_at >= clock.t0 and opened_at < clock.t1
+where places.opened_at >= clock.t0 and places.opened_at < clock.t1
 
 union all
 
--- a stock-take per product and place every 60 days
 select
-    'inv-a' || place_id || '-' || period,
-    product_id,
-    location_code,
-    -1 - floor(sim.u(place_id * 1000 + period, 'lost') * 2)::integer,
-    'adjustment',
-    'stock-take',
-    counted_at
-from places
+    'inv-a' || stock_takes.place_id || '-' || stock_takes.period as event_id,
+    stock_takes.product_id,
+    stock_takes.location_code,
+    -1 - floor(sim.u(stock_takes.place_id * 1000 + stock_takes.period, 'lost') * 2)::integer as quantity_delta,
+    'adjustment' as reason,
+    'stock-take' as reference,
+    stock_takes.occurred_at
+from stock_takes
 cross join sim.clock
-cross join lateral generate_series(clock.d0 / 60, clock.d1 / 60) as period
-cross join lateral (
-    select sim.at(period * 60 + floor(sim.u(place_id * 1000 + period, 'stock-take') * 60)) + interval '20 hours'
-        as counted_at
-) as stock_takes
 where
-    counted_at >= clock.t0
-    and counted_at < clock.t1
-    and counted_at > opened_at
-    and (archived_at is null or counted_at < archived_at)
-    and sim.u(place_id * 1000 + period, 'anything lost') < 0.25
+    stock_takes.occurred_at >= clock.t0
+    and stock_takes.occurred_at < clock.t1
+    and stock_takes.occurred_at > stock_takes.opened_at
+    and (stock_takes.archived_at is null or stock_takes.occurred_at < stock_takes.archived_at)
 
 union all
 
--- now and then two pieces go from Berlin to New York
 select
-    'inv-t' || place_id || '-' || period,
-    product_id,
-    location_code,
-    case location_code when 'BER' then -2 else 2 end,
-    'transfer',
-    'transfer ' || product_id || '-' || period,
-    moved_at
-from places
+    'inv-t' || transfers.place_id || '-' || transfers.period as event_id,
+    transfers.product_id,
+    transfers.location_code,
+    case transfers.location_code when 'BER' then -2 else 2 end as quantity_delta,
+    'transfer' as reason,
+    'transfer ' || transfers.product_id || '-' || transfers.period as reference,
+    transfers.occurred_at
+from transfers
 cross join sim.clock
-cross join lateral generate_series(clock.d0 / 90, clock.d1 / 90) as period
-cross join lateral (
-    select sim.at(period * 90 + floor(sim.u(product_id * 1000 + period, 'transfer day') * 90)) + interval '14 hours'
-        as moved_at
-) as transfers
 where
-    moved_at >= clock.t0
-    and moved_at < clock.t1
-    and moved_at > opened_at
-    and (archived_at is null or moved_at < archived_at)
-    and location_code in ('BER', 'NYC')
-    and sim.u(product_id * 1000 + period, 'transfer') < 0.2;
+    transfers.occurred_at >= clock.t0
+    and transfers.occurred_at < clock.t1
+    and transfers.occurred_at > transfers.opened_at
+    and (transfers.archived_at is null or transfers.occurred_at < transfers.archived_at);
 
 analyze sim.inventory_events;
 
@@ -153,22 +173,24 @@ analyze sim.inventory_events;
 insert into sim.inventory_events
 with weekly as (
     select
-        product_id,
-        location_code,
-        floor(extract(epoch from occurred_at - sim.at(0.25)) / 604800)::integer as week,
-        -sum(quantity_delta) as units
-    from sim.inventory_events
+        events.product_id,
+        events.location_code,
+        floor(extract(epoch from events.occurred_at - sim.at(0.25)) / 604800)::integer as week,
+        -sum(events.quantity_delta) as units
+    from sim.inventory_events as events
     cross join sim.clock
     where
-        reason in ('sale', 'return')
-        and occurred_at >= sim.at(floor(clock.d0 / 7.0) * 7 - 28 + 0.25)
-        and occurred_at < clock.t1
+        events.reason in ('sale', 'return')
+        and events.occurred_at >= sim.at(floor(clock.d0 / 7.0) * 7 - 28 + 0.25)
+        and events.occurred_at < clock.t1
     group by 1, 2, 3
 ),
 
 deliveries as (
     select
-        weekly.*,
+        weekly.product_id,
+        weekly.location_code,
+        weekly.units,
         places.place_id,
         places.archived_at,
         weekly.week + case
@@ -176,24 +198,36 @@ deliveries as (
             when mod(weekly.week + 2, 4) = 0 or sim.u(places.place_id * 1000 + weekly.week + 2, 'fails') >= 0.15 then 2
             when mod(weekly.week + 3, 4) = 0 or sim.u(places.place_id * 1000 + weekly.week + 3, 'fails') >= 0.15 then 3
             else 4
-        end as delivery_week
+        end as week
     from weekly
-    inner join places using (product_id, location_code)
+    inner join places on weekly.product_id = places.product_id and weekly.location_code = places.location_code
+),
+
+totals as (
+    select
+        place_id,
+        product_id,
+        location_code,
+        archived_at,
+        week,
+        sum(units) as units,
+        sim.at(week * 7) + interval '6 hours' as delivered_at
+    from deliveries
+    group by 1, 2, 3, 4, 5
 )
 
 select
-    'inv-d' || place_id || '-' || delivery_week,
-    product_id,
-    location_code,
-    sum(units),
-    'receipt',
-    'delivery of week ' || delivery_week,
-    sim.at(delivery_week * 7) + interval '6 hours'
-from deliveries
+    'inv-d' || totals.place_id || '-' || totals.week as event_id,
+    totals.product_id,
+    totals.location_code,
+    totals.units as quantity_delta,
+    'receipt' as reason,
+    'delivery of week ' || totals.week as reference,
+    totals.delivered_at as occurred_at
+from totals
 cross join sim.clock
 where
-    delivery_week * 7 >= clock.d0
-    and delivery_week * 7 < clock.d1
-    and (archived_at is null or sim.at(delivery_week * 7) + interval '6 hours' < archived_at)
-group by product_id, location_code, place_id, delivery_week
-having sum(units) > 0;
+    totals.units > 0
+    and totals.delivered_at >= clock.t0
+    and totals.delivered_at < clock.t1
+    and (totals.archived_at is null or totals.delivered_at < totals.archived_at);
