@@ -11,25 +11,46 @@ parsed as (
     from source
 ),
 
-typed as (
+fields as (
     select
         {{ json_text('event_json', 'event_id') }} as event_id,
         {{ json_text('event_json', 'event_type') }} as event_type,
         {{ json_text('event_json', 'anonymous_id') }} as anonymous_id,
-        {{ try_cast(json_text('event_json', 'customer_id'), 'bigint') }} as customer_id,
+        {{ json_text('event_json', 'customer_id') }} as customer_id,
         {{ json_text('event_json', 'session_id') }} as session_id,
         {{ json_text('event_json', 'page_url') }} as page_url,
-        {{ try_cast(json_text('event_json', 'properties.product_id'), 'bigint') }} as product_id,
-        {{ try_cast(json_text('event_json', 'properties.quantity'), 'integer') }} as quantity,
-        {{ try_cast(json_text('event_json', 'properties.order_id'), 'bigint') }} as order_id,
-        {{ try_cast(json_text('event_json', 'occurred_at'), 'timestamptz') }} as occurred_at,
-        {{ try_cast(json_text('event_json', 'received_at'), 'timestamptz') }} as received_at,
+        {{ json_text('event_json', 'properties.product_id') }} as product_id,
+        {{ json_text('event_json', 'properties.quantity') }} as quantity,
+        {{ json_text('event_json', 'properties.order_id') }} as order_id,
+        {{ json_text('event_json', 'occurred_at') }} as occurred_at,
+        {{ json_text('event_json', 'received_at') }} as received_at,
         event_json is not null as is_object,
         read_error,
         file_path,
         line_number,
         _dlt_load_id
     from parsed
+),
+
+typed as (
+    select
+        event_id,
+        event_type,
+        anonymous_id,
+        {{ try_cast('customer_id', 'bigint') }} as customer_id,
+        session_id,
+        page_url,
+        {{ try_cast('product_id', 'bigint') }} as product_id,
+        {{ try_cast('quantity', 'integer') }} as quantity,
+        {{ try_cast('order_id', 'bigint') }} as order_id,
+        {{ try_cast('occurred_at', 'timestamptz') }} as occurred_at,
+        {{ try_cast('received_at', 'timestamptz') }} as received_at,
+        is_object,
+        read_error,
+        file_path,
+        line_number,
+        _dlt_load_id
+    from fields
 ),
 
 judged as (

@@ -11,21 +11,38 @@ parsed as (
     from source
 ),
 
-typed as (
+fields as (
     select
         {{ json_text('event_json', 'event_id') }} as event_id,
-        {{ try_cast(json_text('event_json', 'product_id'), 'bigint') }} as product_id,
+        {{ json_text('event_json', 'product_id') }} as product_id,
         {{ json_text('event_json', 'location_code') }} as location_code,
-        {{ try_cast(json_text('event_json', 'quantity_delta'), 'integer') }} as quantity_delta,
+        {{ json_text('event_json', 'quantity_delta') }} as quantity_delta,
         {{ json_text('event_json', 'reason') }} as reason,
         {{ json_text('event_json', 'reference') }} as reference,
-        {{ try_cast(json_text('event_json', 'occurred_at'), 'timestamptz') }} as occurred_at,
+        {{ json_text('event_json', 'occurred_at') }} as occurred_at,
         event_json is not null as is_object,
         read_error,
         file_path,
         line_number,
         _dlt_load_id
     from parsed
+),
+
+typed as (
+    select
+        event_id,
+        {{ try_cast('product_id', 'bigint') }} as product_id,
+        location_code,
+        {{ try_cast('quantity_delta', 'integer') }} as quantity_delta,
+        reason,
+        reference,
+        {{ try_cast('occurred_at', 'timestamptz') }} as occurred_at,
+        is_object,
+        read_error,
+        file_path,
+        line_number,
+        _dlt_load_id
+    from fields
 ),
 
 judged as (
