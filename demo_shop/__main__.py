@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -30,7 +29,9 @@ from demo_shop.state import (
 )
 
 SECRETS = REPOSITORY / ".dlt" / "secrets.toml"
-SECRETS_MARK = "# Written by the demo shop (python -m demo_shop start --write-secrets); it is overwritten at every start."
+SECRETS_MARK = (
+    "# Written by the demo shop (python -m demo_shop start --write-secrets); it is overwritten at every start."
+)
 NO_SHOP = "There is no demo shop yet. Run `make demo` or `python -m demo_shop start`."
 
 
@@ -199,7 +200,8 @@ def start(options: argparse.Namespace) -> None:
         write_secrets(state)
     place = postgres.address(state)
     say("is already running" if was_running else "is open")
-    say(f"today is {state.today}; PostgreSQL {place['host']}:{place['port']}, API {api_url(state)}, files {files.folder()}")
+    say(f"today is {state.today}; PostgreSQL {place['host']}:{place['port']}, API {api_url(state)}")
+    say(f"files are in {files.folder()}")
 
 
 def stop(_: argparse.Namespace) -> None:
@@ -328,7 +330,7 @@ def parser() -> argparse.ArgumentParser:
     command(status, "say what there is and where")
     made = command(advance, "let days pass in the shop")
     made.add_argument("--days", type=int, default=1, help="how many (default: 1)")
-    command(env, "print the connections as shell lines: eval \"$(python -m demo_shop env)\"")
+    command(env, 'print the connections as shell lines: eval "$(python -m demo_shop env)"')
     return result
 
 

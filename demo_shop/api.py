@@ -1,8 +1,8 @@
 """The HTTP API of the shop's other providers: payments, marketing and web analytics, with their usual weaknesses.
 
-Runs in its own process (`python -m demo_shop.api`), started by `python -m demo_shop start`. It only reads. A share of the
-requests fails on purpose: with 429, with 500, or with a connection that breaks. Which ones is decided by chance without
-memory over the number of the request, so a request that failed may be sent again.
+Runs in its own process (`python -m demo_shop.api`), started by `python -m demo_shop start`. It only reads. A share of
+the requests fails on purpose: with 429, with 500, or with a connection that breaks. Which ones is decided by the seed
+and the number of the request, so a request that failed may be sent again.
 """
 
 import base64
@@ -287,7 +287,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         try:
             if not hmac.compare_digest(self.headers.get("Authorization", ""), f"Bearer {self.server.state.api_token}"):
-                raise Refused(HTTPStatus.UNAUTHORIZED, "missing or wrong bearer token", **{"WWW-Authenticate": "Bearer"})
+                raise Refused(
+                    HTTPStatus.UNAUTHORIZED, "missing or wrong bearer token", **{"WWW-Authenticate": "Bearer"}
+                )
             if url.path not in ROUTES:
                 raise Refused(HTTPStatus.NOT_FOUND, f"no such endpoint: {url.path}")
             if self.fails_on_purpose():
@@ -347,7 +349,9 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that went away, or a connection this server broke on purpose: one line is enough."""
-        print(f"{datetime.now():%Y-%m-%d %H:%M:%S} connection ended: {sys.exc_info()[1]!r}", file=sys.stderr, flush=True)
+        print(
+            f"{datetime.now():%Y-%m-%d %H:%M:%S} connection ended: {sys.exc_info()[1]!r}", file=sys.stderr, flush=True
+        )
 
 
 def main() -> None:

@@ -92,8 +92,6 @@ def write_clickstream(connection: psycopg2.extensions.connection, first: int, un
     for (day, part), records in groupby(rows, key=itemgetter(0, 1)):
         path = folder() / "clickstream" / f"date={EPOCH + timedelta(days=day)}" / f"part-{part:04d}.jsonl.gz"
         save(path, packed(record.encode() for _, _, record in records))
-    with connection.cursor() as cursor:
-        cursor.execute("delete from sim.events where file_day < %s", [until])
 
 
 def write_inventory_events(connection: psycopg2.extensions.connection, first: int, until: int) -> None:

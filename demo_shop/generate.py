@@ -1,10 +1,11 @@
 """Let days pass in the simulated shop: run the SQL of `sql/` for a range of days and write the files of those days.
 
 The shop at any moment is a pure function of the seed, the size and the moment, so it does not matter in how many steps
-the days are generated. Each step is one transaction, and files are written before it commits: a step that is interrupted
-leaves nothing that the next one does not overwrite.
+the days are generated. Each step is one transaction, and files are written before it commits: what an interrupted step
+leaves is overwritten by the next one.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -78,7 +79,16 @@ def advance(state: State, report: Report) -> None:
             cursor.execute("select to_regclass('sim.params')")
             is_new = cursor.fetchone() == (None,)
         if is_new:
+            state.recipe = recipe()
+            state.save()
             create_world(connection, state)
+        elif done < state.days and state.recipe != recipe():
+            state.days = done
+            state.save()
+            raise ShopError(
+                "This shop was made by another version of the demo shop and cannot go on in time. "
+                "Make a new one: `make demo-reset`, then `make demo`."
+            )
         size = SIZES[state.size]
         days_per_step = max(30, ORDERS_PER_STEP * size.base_days // size.orders)
         while done < state.days:
@@ -104,7 +114,22 @@ def generate(connection: psycopg2.extensions.connection, first: int, until: int,
             cursor.execute((SQL / name).read_text())
         report(f"{period}: files")
         files.write(connection, first, until)
+        cursor.execute((SQL / "30_forget.sql").read_text())
     report(f"{period}: done in {(datetime.now() - started).total_seconds():.1f} s")
-    if until - first > 30:
-        with connection, connection.cursor() as cursor:
-            cursor.execute("analyze")
+    if until - first >= 30:
+        tidy(connection)
+
+
+def tidy(connection: psycopg2.extensions.connection) -> None:
+    """Give the space of deleted rows back and let the planner know the new sizes."""
+    connection.autocommit = True
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("vacuum analyze")
+    finally:
+        connection.autocommit = False
+
+
+def recipe() -> str:
+    """A fingerprint of the SQL: a shop can only go on with the SQL it began with."""
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(SQL.glob("*.sql")))).hexdigest()[:16]

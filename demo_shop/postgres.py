@@ -211,7 +211,7 @@ ROLES = {"storehouse_loader": "shop", "storehouse_provider": "provider"}
 
 
 def create_roles(cursor: psycopg2.extensions.cursor, state: State) -> None:
-    """One role reads the shop and nothing else, another the store behind the API and nothing else; neither can write."""
+    """One role reads nothing but the shop, another nothing but the store behind the API; neither can write."""
     passwords = {"storehouse_loader": state.loader_password, "storehouse_provider": state.api_password}
     for role, schema in ROLES.items():
         names = {"role": sql.Identifier(role), "schema": sql.Identifier(schema)}

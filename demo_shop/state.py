@@ -63,6 +63,7 @@ class State:
     days: int
     postgres_port: int = 0
     api_port: int = 0
+    recipe: str = ""  # fingerprint of the SQL that made the shop
     postgres_url: str = ""  # an existing server, given by the user
     fault_rate: float = 0.02
     is_initialised: bool = False  # the embedded server's data directory is complete
@@ -107,7 +108,9 @@ def locked() -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / "lock").open("a+")
     except OSError as error:
-        raise ShopError(f"Cannot write to {folder}: {error.strerror}. Set STOREHOUSE_DATA_DIR to another folder.") from error
+        raise ShopError(
+            f"Cannot write to {folder}: {error.strerror}. Set STOREHOUSE_DATA_DIR to another folder."
+        ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

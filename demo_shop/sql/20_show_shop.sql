@@ -356,51 +356,52 @@ where
 
 
 insert into shop.inventory_levels
-with levels as (
+with movements as (
     select
         events.product_id,
         events.location_code,
-        sum(events.quantity_delta) as on_hand,
-        min(events.occurred_at) as created_at,
-        max(events.occurred_at) as updated_at
+        sum(events.quantity_delta) as quantity,
+        min(events.occurred_at) as first_at,
+        max(events.occurred_at) as last_at
     from sim.inventory_events as events
     cross join sim.clock
-    where events.occurred_at < clock.t1
+    where events.occurred_at >= clock.t0 and events.occurred_at < clock.t1
     group by events.product_id, events.location_code
 ),
 
-committed as (
 -- what was sold in the two days up to the last movement
+committed as (
     select
         events.product_id,
         events.location_code,
         -sum(events.quantity_delta) as quantity
     from sim.inventory_events as events
-    inner join levels on events.product_id = levels.product_id and events.location_code = levels.location_code
+    inner join movements
+        on events.product_id = movements.product_id and events.location_code = movements.location_code
     where
         events.reason = 'sale'
-        and events.occurred_at > levels.updated_at - interval '2 days'
-        and events.occurred_at <= levels.updated_at
+        and events.occurred_at > movements.last_at - interval '2 days'
+        and events.occurred_at <= movements.last_at
     group by events.product_id, events.location_code
 )
 
 select
-    levels.product_id,
-    levels.location_code,
-    levels.on_hand,
+    movements.product_id,
+    movements.location_code,
+    movements.quantity + coalesce(levels.on_hand, 0) as on_hand,
     coalesce(committed.quantity, 0) as committed,
-    greatest(places.target - levels.on_hand, 0) as incoming,
+    greatest(places.target - movements.quantity - coalesce(levels.on_hand, 0), 0) as incoming,
     ceil(places.target / 3.0) as safety_stock,
-    levels.created_at,
-    levels.updated_at
-from levels
-inner join places on levels.product_id = places.product_id and levels.location_code = places.location_code
+    movements.first_at as created_at,
+    movements.last_at as updated_at
+from movements
+inner join places on movements.product_id = places.product_id and movements.location_code = places.location_code
+left join shop.inventory_levels as levels
+    on movements.product_id = levels.product_id and movements.location_code = levels.location_code
 left join committed
-    on levels.product_id = committed.product_id and levels.location_code = committed.location_code
+    on movements.product_id = committed.product_id and movements.location_code = committed.location_code
 cross join sim.clock
-where
-    levels.updated_at >= clock.t0
-    and (places.archived_at is null or places.archived_at >= clock.t1)
+where places.archived_at is null or places.archived_at >= clock.t1
 on conflict (product_id, location_code) do update set
     on_hand = excluded.on_hand,
     committed = excluded.committed,
