@@ -1,0 +1,57 @@
+-- One row per month and pair of segments: how many customers came from the one and ended the month in the other.
+with
+
+history as (
+    select * from {{ ref('rpt_customer_rfm_history') }}
+),
+
+-- A customer has a row for every month since the first sale, so the row before is the month before.
+moves as (
+    select
+        month_start_date,
+        is_month_complete,
+        segment as to_segment,
+        coalesce(lag(segment) over (partition by identity_key order by month_start_date), 'First sale') as from_segment
+    from history
+),
+
+counted as (
+    select
+        month_start_date,
+        is_month_complete,
+        from_segment,
+        to_segment,
+        count(*) as customers
+    from moves
+    group by month_start_date, is_month_complete, from_segment, to_segment
+),
+
+shared as (
+    select
+        *,
+        sum(customers) over (partition by month_start_date, from_segment) as customers_of_from_segment
+    from counted
+),
+
+final as (
+    select
+        -- keys
+        {{ dbt_utils.generate_surrogate_key(['month_start_date', 'from_segment', 'to_segment']) }}
+            as segment_migration_key,
+        month_start_date,
+
+        -- attributes
+        from_segment,
+        to_segment,
+
+        -- amounts
+        cast(customers as integer) as customers,
+        cast(100.0 * customers / customers_of_from_segment as decimal(18, 4)) as share_of_from_segment_pct,
+
+        -- flags
+        from_segment = to_segment as is_unchanged,
+        is_month_complete
+    from shared
+)
+
+select * from final
