@@ -14,6 +14,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import psycopg2
+from psycopg2.extensions import parse_dsn
 
 from demo_shop import files, generate, postgres
 from demo_shop.state import (
@@ -29,9 +30,8 @@ from demo_shop.state import (
 )
 
 SECRETS = REPOSITORY / ".dlt" / "secrets.toml"
-SECRETS_MARK = (
-    "# Written by the demo shop (python -m demo_shop start --write-secrets); it is overwritten at every start."
-)
+SECRETS_MARK = "# Written by the demo shop (make demo), and written again at every start."
+INCIDENTS = {"rename-amount": "/v1/payments calls its field `amount` `amount_value`"}
 NO_SHOP = "There is no demo shop yet. Run `make demo` or `python -m demo_shop start`."
 
 
@@ -51,19 +51,24 @@ def existing_shop() -> State:
 # The API server
 
 
-def process_started(pid: int) -> float:
-    """When a process was started, in clock ticks since the machine was; 0 when there is no such process."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
+def process_started(pid: int) -> str:
+    """When a process was started, to tell it from a later one with the same pid; empty when there is none."""
+    if Path("/proc/self/stat").exists():
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return ""
+        state, started = fields[0], fields[19]
+    else:
+        result = subprocess.run(["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True)
+        state, _, started = result.stdout.strip().partition(" ")
     # a zombie has ended already
-    return 0.0 if fields[0] == "Z" else float(fields[19])
+    return "" if state.startswith("Z") else started.strip()
 
 
 def api_is_running(state: State) -> bool:
     """Whether the API server that this shop started is still there."""
-    return state.api_pid > 0 and process_started(state.api_pid) == state.api_started > 0
+    return bool(state.api_started) and process_started(state.api_pid) == state.api_started
 
 
 def api_url(state: State) -> str:
@@ -116,7 +121,7 @@ def stop_api(state: State) -> None:
             time.sleep(0.05)
         else:
             os.kill(state.api_pid, signal.SIGKILL)
-    state.api_pid, state.api_started = 0, 0.0
+    state.api_pid, state.api_started = 0, ""
     state.save()
 
 
@@ -186,6 +191,11 @@ def start(options: argparse.Namespace) -> None:
         check_same_shop(state, options)
     else:
         state = new_state(options)
+        # nothing is remembered of a shop that cannot be made
+        for name, wanted in (("--postgres-port", options.postgres_port), ("--api-port", options.api_port)):
+            choose_port(wanted, 0, name)
+        if state.postgres_url:
+            postgres.connect(state).close()
         say(f"a new shop of size {state.size}, seed {state.seed}, {state.days} days")
     was_running = api_is_running(state) and (bool(state.postgres_url) or postgres.is_running())
     if options.fault_rate is not None and options.fault_rate != state.fault_rate:
@@ -277,6 +287,16 @@ def status(_: argparse.Namespace) -> None:
     connection.close()
 
 
+def incident(options: argparse.Namespace) -> None:
+    """Let something go wrong at a provider, or end it."""
+    state = existing_shop()
+    wanted = [] if options.undo else [options.name]
+    state.incidents = [name for name in state.incidents if name != options.name] + wanted
+    stop_api(state)
+    start_api(state, None)
+    say(f"incident {options.name} is {'over' if options.undo else 'on'}")
+
+
 def env(_: argparse.Namespace) -> None:
     """Print the shop's connections as lines for a shell."""
     state = existing_shop()
@@ -289,6 +309,18 @@ def port(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port (1 to 65535)")
     return int(text)
+
+
+def server_url(text: str) -> str:
+    """A URL of a PostgreSQL server, as libpq understands it."""
+    plain = text.replace("postgresql+psycopg2://", "postgresql://")
+    try:
+        parse_dsn(plain)
+    except psycopg2.ProgrammingError:
+        raise argparse.ArgumentTypeError(
+            "this is no URL such as postgresql://user:password@host:5432/database"
+        ) from None
+    return plain
 
 
 def share(text: str) -> float:
@@ -322,7 +354,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--days", type=int, help="how many days from 2024-01-01 on (default: 420 or 731)")
     made.add_argument("--postgres-port", type=port, help="port of PostgreSQL (default: a free one, then always that)")
     made.add_argument("--api-port", type=port, help="port of the API (default: a free one, then always that)")
-    made.add_argument("--postgres-url", help="use this server (a superuser's URL) instead of the embedded one")
+    made.add_argument("--postgres-url", type=server_url, help="use this server instead of the embedded one")
     made.add_argument("--write-secrets", action="store_true", help="write the connections to .dlt/secrets.toml")
     made.add_argument("--fault-rate", type=share, help="share of API requests that fail on purpose (default: 0.02)")
     command(stop, "stop the servers and keep the data")
@@ -330,6 +362,9 @@ def parser() -> argparse.ArgumentParser:
     command(status, "say what there is and where")
     made = command(advance, "let days pass in the shop")
     made.add_argument("--days", type=int, default=1, help="how many (default: 1)")
+    made = command(incident, "let something go wrong at a provider")
+    made.add_argument("name", choices=INCIDENTS, help="; ".join(f"{name}: {what}" for name, what in INCIDENTS.items()))
+    made.add_argument("--undo", action="store_true", help="end the incident")
     command(env, 'print the connections as shell lines: eval "$(python -m demo_shop env)"')
     return result
 

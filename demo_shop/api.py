@@ -30,76 +30,69 @@ from demo_shop.state import State, load_state, shop_dir
 DEFAULT_PAGE, LARGEST_PAGE, CONNECTIONS = 100, 1000, 8
 TIMESTAMP = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 
-# Every endpoint reads one table of (sort_key, updated_at, record); proper and malformed records together.
-RECORDS = {
-    "payments": f"""
-        select
-            payment_id as sort_key,
-            updated_at,
-            json_build_object(
-                'payment_id', payment_id, 'order_id', order_id, 'kind', kind, 'status', status, 'method', method,
-                'amount', amount::text, 'currency', currency,
-                'created_at', to_char(created_at, {TIMESTAMP}), 'updated_at', to_char(updated_at, {TIMESTAMP})
-            ) as record
-        from provider.payments
-    """,
-    "refunds": f"""
-        select
-            refund_id as sort_key,
-            updated_at,
-            json_build_object(
-                'refund_id', refund_id, 'order_id', order_id, 'currency', currency, 'reason', reason,
-                'shipping_amount', shipping_amount::text, 'adjustment_amount', adjustment_amount::text,
-                'refunded_at', to_char(refunded_at, {TIMESTAMP}), 'updated_at', to_char(updated_at, {TIMESTAMP}),
-                'lines', (
-                    select coalesce(
-                        json_agg(
-                            json_build_object(
-                                'order_item_id', order_item_id, 'quantity', quantity, 'amount', amount::text,
-                                'tax_amount', tax_amount::text, 'restock', restock
-                            ) order by order_item_id
-                        ),
-                        '[]'
-                    )
-                    from provider.refund_lines
-                    where refund_lines.refund_id = refunds.refund_id
-                )
-            ) as record
-        from provider.refunds
-    """,
-    "fx_rates": """
-        select
-            rate_date::text || ' ' || currency as sort_key,
-            rate_date::timestamp at time zone 'UTC' as updated_at,
-            json_build_object('rate_date', rate_date, 'currency', currency, 'rate', rate::text) as record
-        from provider.fx_rates
-    """,
-    "campaign_spend": """
-        select
-            spend_date::text || ' ' || channel || ' ' || campaign as sort_key,
-            spend_date::timestamp at time zone 'UTC' as updated_at,
-            json_build_object(
-                'spend_date', spend_date, 'channel', channel, 'campaign', campaign, 'amount', amount::text,
-                'currency', currency, 'impressions', impressions, 'clicks', clicks
-            ) as record
-        from provider.campaign_spend
-    """,
+# What an endpoint serves: a table, its key and the time of its last change, and the fields of a record.
+ENDPOINTS = {
+    "payments": (
+        "provider.payments",
+        "payment_id",
+        "updated_at",
+        f"""
+        'payment_id', payment_id, 'order_id', order_id, 'kind', kind, 'status', status, 'method', method,
+        'amount', amount::text, 'currency', currency,
+        'created_at', to_char(created_at, {TIMESTAMP}), 'updated_at', to_char(updated_at, {TIMESTAMP})
+        """,
+    ),
+    "refunds": (
+        "provider.refunds",
+        "refund_id",
+        "updated_at",
+        f"""
+        'refund_id', refund_id, 'order_id', order_id, 'currency', currency, 'reason', reason,
+        'shipping_amount', shipping_amount::text, 'adjustment_amount', adjustment_amount::text,
+        'refunded_at', to_char(refunded_at, {TIMESTAMP}), 'updated_at', to_char(updated_at, {TIMESTAMP}),
+        'lines', (
+            select coalesce(
+                json_agg(
+                    json_build_object(
+                        'order_item_id', order_item_id, 'quantity', quantity, 'amount', amount::text,
+                        'tax_amount', tax_amount::text, 'restock', restock
+                    ) order by order_item_id
+                ),
+                '[]'
+            )
+            from provider.refund_lines
+            where refund_lines.refund_id = fields.refund_id
+        )
+        """,
+    ),
+    "fx_rates": (
+        "provider.fx_rates",
+        "rate_date::text || ' ' || currency",
+        "rate_date::timestamp at time zone 'UTC'",
+        "'rate_date', rate_date, 'currency', currency, 'rate', rate::text",
+    ),
+    "campaign_spend": (
+        "provider.campaign_spend",
+        "spend_date::text || ' ' || channel || ' ' || campaign",
+        "spend_date::timestamp at time zone 'UTC'",
+        """
+        'spend_date', spend_date, 'channel', channel, 'campaign', campaign, 'amount', amount::text,
+        'currency', currency, 'impressions', impressions, 'clicks', clicks
+        """,
+    ),
     # the provider renamed landing_page on 2024-09-01
-    "sessions": f"""
-        select
-            session_id as sort_key,
-            updated_at,
-            json_build_object(
-                'session_id', session_id, 'customer_id', customer_id, 'anonymous_id', anonymous_id, 'device', device,
-                'utm_source', utm_source, 'utm_medium', utm_medium, 'utm_campaign', utm_campaign,
-                'referrer', referrer,
-                case when updated_at < '2024-09-01 00:00:00+00' then 'landing_page' else 'landing_page_url' end,
-                landing_page,
-                'started_at', to_char(started_at, {TIMESTAMP}), 'ended_at', to_char(ended_at, {TIMESTAMP}),
-                'updated_at', to_char(updated_at, {TIMESTAMP})
-            ) as record
-        from provider.sessions
-    """,
+    "sessions": (
+        "provider.sessions",
+        "session_id",
+        "updated_at",
+        f"""
+        'session_id', session_id, 'customer_id', customer_id, 'anonymous_id', anonymous_id, 'device', device,
+        'utm_source', utm_source, 'utm_medium', utm_medium, 'utm_campaign', utm_campaign, 'referrer', referrer,
+        case when updated_at < '2024-09-01 00:00:00+00' then 'landing_page' else 'landing_page_url' end, landing_page,
+        'started_at', to_char(started_at, {TIMESTAMP}), 'ended_at', to_char(ended_at, {TIMESTAMP}),
+        'updated_at', to_char(updated_at, {TIMESTAMP})
+        """,
+    ),
 }
 
 
@@ -118,6 +111,7 @@ class Store:
         where = postgres.address(state) | {"user": "storehouse_provider", "password": state.api_password}
         self.pool = ThreadedConnectionPool(1, CONNECTIONS, make_dsn(**where), options="-c timezone=UTC")
         self.turns = threading.BoundedSemaphore(CONNECTIONS)
+        self.incidents = state.incidents
 
     @contextmanager
     def cursor(self):
@@ -130,18 +124,32 @@ class Store:
             finally:
                 self.pool.putconn(connection, close=bool(connection.closed))
 
-    def records(self, endpoint: str, where: str, values: list, tail: str) -> list[tuple]:
-        """Rows of (updated_at, sort_key, record as text) of an endpoint."""
-        query = f"""
-            select updated_at, sort_key, record::text
-            from (
-                {RECORDS[endpoint]}
+    def rows(self, endpoint: str) -> str:
+        """All records of an endpoint, proper and malformed ones together, not yet made into JSON."""
+        table, key, changed, _ = ENDPOINTS[endpoint]
+        return f"""
+            (
+                select {key} as sort_key, {changed} as changed_at, item, null::json as malformed
+                from {table} as item
                 union all
-                select sort_key, updated_at, record from provider.malformed_records where endpoint = '{endpoint}'
+                select sort_key, updated_at, null, record
+                from provider.malformed_records
+                where endpoint = '{endpoint}'
             ) as records
-            where {where}
-            order by updated_at, sort_key
-            {tail}
+        """
+
+    def records(self, endpoint: str, where: str, values: list, tail: str) -> list[tuple]:
+        """Rows of (changed_at, sort_key, record as text); the JSON is made for the rows of the page only."""
+        fields = ENDPOINTS[endpoint][3]
+        if endpoint == "payments" and "rename-amount" in self.incidents:
+            fields = fields.replace("'amount'", "'amount_value'")
+        query = f"""
+            select changed_at, sort_key, coalesce(malformed, json_build_object({fields}))::text
+            from (
+                select * from {self.rows(endpoint)} where {where} order by changed_at, sort_key {tail}
+            ) as page
+            cross join lateral (select (page.item).*) as fields
+            order by changed_at, sort_key
         """
         with self.cursor() as cursor:
             cursor.execute(query, values)
@@ -149,17 +157,8 @@ class Store:
 
     def count(self, endpoint: str, where: str, values: list) -> int:
         """How many records match."""
-        query = f"""
-            select count(*)
-            from (
-                {RECORDS[endpoint]}
-                union all
-                select sort_key, updated_at, record from provider.malformed_records where endpoint = '{endpoint}'
-            ) as records
-            where {where}
-        """
         with self.cursor() as cursor:
-            cursor.execute(query, values)
+            cursor.execute(f"select count(*) from {self.rows(endpoint)} where {where}", values)
             return cursor.fetchone()[0]
 
 
@@ -196,16 +195,16 @@ class Query:
             raise Refused(HTTPStatus.BAD_REQUEST, f"{name} must be {what}") from None
 
 
-def encode_cursor(updated_at: datetime, sort_key: str) -> str:
+def encode_cursor(changed_at: datetime, sort_key: str) -> str:
     """Where a page ended, as a token nobody needs to understand."""
-    return base64.urlsafe_b64encode(json.dumps([updated_at.isoformat(), sort_key]).encode()).decode()
+    return base64.urlsafe_b64encode(json.dumps([changed_at.isoformat(), sort_key]).encode()).decode()
 
 
 def decode_cursor(token: str) -> tuple[datetime, str]:
     """The place a token stands for."""
     try:
-        updated_at, sort_key = json.loads(base64.urlsafe_b64decode(token.encode()))
-        return datetime.fromisoformat(updated_at), str(sort_key)
+        changed_at, sort_key = json.loads(base64.urlsafe_b64decode(token.encode()))
+        return datetime.fromisoformat(changed_at), str(sort_key)
     except (ValueError, TypeError):
         raise Refused(HTTPStatus.BAD_REQUEST, "cursor is not a token of this API") from None
 
@@ -226,10 +225,10 @@ def by_cursor(store: Store, endpoint: str, text: str) -> Answer:
     limit = query.number("limit", DEFAULT_PAGE, LARGEST_PAGE)
     where, values = ["true"], []
     if since := query.moment("updated_since"):
-        where.append("updated_at >= %s")
+        where.append("changed_at >= %s")
         values.append(since)
     if token := query.values.get("cursor"):
-        where.append("(updated_at, sort_key) > (%s, %s)")
+        where.append("(changed_at, sort_key) > (%s, %s)")
         values.extend(decode_cursor(token))
     rows = store.records(endpoint, " and ".join(where), values, f"limit {limit + 1}")
     following = encode_cursor(*rows[limit - 1][:2]) if len(rows) > limit else None
@@ -259,7 +258,7 @@ def between(query: Query, names: tuple[str, ...]) -> tuple[str, list]:
     for name in names:
         value = query.moment(name) if name == "updated_since" else query.day(name)
         if value:
-            where.append(f"updated_at {'<=' if name == 'to' else '>='} %s")
+            where.append(f"changed_at {'<=' if name == 'to' else '>='} %s")
             values.append(value)
     return " and ".join(where), values
 

@@ -5,6 +5,7 @@ import os
 import pwd
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg2
@@ -234,11 +235,12 @@ def create_roles(cursor: psycopg2.extensions.cursor, state: State) -> None:
 def drop_everything(state: State) -> None:
     """Remove the shop from a server the user named."""
     connection = connect(state)
-    with connection, connection.cursor() as cursor:
-        cursor.execute("drop schema if exists sim, shop, provider cascade")
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("drop schema if exists sim, shop, provider cascade")
         for role in ROLES:
-            cursor.execute("select 1 from pg_roles where rolname = %s", [role])
-            if cursor.fetchone():
-                cursor.execute(sql.SQL("drop owned by {0}").format(sql.Identifier(role)))
-                cursor.execute(sql.SQL("drop role {0}").format(sql.Identifier(role)))
-    connection.close()
+            # a role that another shop on the same server uses stays
+            with suppress(psycopg2.errors.DependentObjectsStillExist), connection, connection.cursor() as cursor:
+                cursor.execute(sql.SQL("drop role if exists {}").format(sql.Identifier(role)))
+    finally:
+        connection.close()

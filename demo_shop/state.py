@@ -73,7 +73,7 @@ class State:
     api_password: str = field(default_factory=new_secret)
     api_token: str = field(default_factory=new_secret)
     api_pid: int = 0
-    api_started: float = 0.0  # tells the server from a later process with the same pid
+    api_started: str = ""  # tells the server from a later process with the same pid
 
     @property
     def today(self) -> date:

@@ -206,11 +206,11 @@ cross join (
         ' "updated_at": "2024-01-23T12:00:00.000000Z", "lines": []}'
     ),
     (
-        'fx_rates', '2024-01-24 XXX', sim.at(23.5),
+        'fx_rates', '2024-01-24 XXX', sim.at(23),
         '{"rate_date": "2024-01-24", "currency": "XXX", "rate": "n/a"}'
     ),
     (
-        'campaign_spend', '2024-01-25 google unknown', sim.at(24.5),
+        'campaign_spend', '2024-01-25 google unknown', sim.at(24),
         '{"spend_date": "2024-01-25", "channel": "google", "campaign": "unknown", "amount": "12,50", "currency": "EUR",'
         ' "impressions": 100, "clicks": 3}'
     ),
