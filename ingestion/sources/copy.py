@@ -2,7 +2,8 @@
 
 COPY is the cheapest way out of Postgres and pyarrow the cheapest way into columns; neither touches a value in Python.
 Memory holds a few blocks of text, whatever the size of the table. The CSV form of COPY tells null (nothing) from an
-empty string (two quotes), and every column's type is pinned from the source's own, so nothing is guessed.
+empty string (two quotes), and every column's type is pinned from the source's own, so nothing is guessed. Times travel
+as counts of microseconds, dates of days: cheaper than text on both sides, and exact from infinity to BC.
 """
 
 import os
@@ -17,6 +18,8 @@ from pyarrow import csv
 from sqlalchemy import Connection
 
 BLOCK_BYTES = 8 << 20
+# A column that comes into being with the first value that no type in the warehouse can hold: JSON of column to text.
+UNREADABLE = "unreadable_values"
 
 
 def arrow_type(column: TColumnSchema) -> pa.DataType:
@@ -45,17 +48,54 @@ def arrow_schema(columns: TTableSchemaColumns) -> pa.Schema:
     )
 
 
+def exact(query: str, schema: pa.Schema) -> str:
+    """Wrap a query so that every value leaves Postgres in a form that Arrow takes over exactly."""
+    columns, decimals = [], []
+    for name, type_ in zip(schema.names, schema.types, strict=True):
+        column = '"' + name.replace('"', '""') + '"'
+        if pa.types.is_timestamp(type_):
+            # The largest count is infinity, for DuckDB as for Postgres.
+            columns.append(
+                f"case when isfinite({column}) then (extract(epoch from {column}) * 1000000)::bigint "
+                f"when {column} > '2000-01-01' then {2**63 - 1} "
+                f"when {column} < '2000-01-01' then {1 - 2**63} end as {column}"
+            )
+        elif pa.types.is_date(type_):
+            columns.append(
+                f"case when isfinite({column}) then {column} - date '1970-01-01' "
+                f"when {column} > '2000-01-01' then {2**31 - 1} "
+                f"when {column} < '2000-01-01' then {1 - 2**31} end as {column}"
+            )
+        elif pa.types.is_decimal(type_):
+            columns.append(f"nullif({column}, 'NaN') as {column}")
+            decimals.append((name, column))
+        else:
+            columns.append(column)
+    if decimals:
+        parts = ", ".join(f"{literal(name)}, case when {column} = 'NaN' then 'NaN' end" for name, column in decimals)
+        columns.append(
+            f"case when 'NaN' in ({', '.join(column for _, column in decimals)}) "
+            f"then jsonb_strip_nulls(jsonb_build_object({parts}))::text end as {UNREADABLE}"
+        )
+    return f"select {', '.join(columns)} from ({query}) as source_rows"
+
+
+def literal(value: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
 def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
     """Run a query and yield its rows as Arrow tables; at least one, so that an empty answer has its columns too."""
+    schema = arrow_schema(columns)
     read_end, write_end = os.pipe()
     failures: list[Exception] = []
-
     driver = connection.connection.driver_connection
 
     def copy() -> None:
         try:
             with os.fdopen(write_end, "wb", BLOCK_BYTES // 8) as sink, driver.cursor() as cursor:
-                cursor.copy_expert(f"copy ({query}) to stdout (format csv, header)", sink)
+                cursor.copy_expert(f"copy ({exact(query, schema)}) to stdout (format csv, header)", sink)
         except Exception as failure:
             failures.append(failure)
 
@@ -63,7 +103,14 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
     writer.start()
     try:
         with os.fdopen(read_end, "rb") as source:
-            yield from read_csv(source, columns)
+            for table in _read(source, counted(schema)):
+                readable = pa.Table.from_arrays(
+                    [column.cast(type_) for column, type_ in zip(table.columns, schema.types, strict=False)],
+                    schema=schema,
+                )
+                if UNREADABLE in table.column_names and table[UNREADABLE].null_count < table.num_rows:
+                    readable = readable.append_column(UNREADABLE, table[UNREADABLE])
+                yield readable
     except pa.ArrowInvalid:
         # A broken COPY ends in broken text: what Postgres said explains more than what the parser said.
         writer.join()
@@ -75,9 +122,24 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
         raise failures[0]
 
 
+def counted(schema: pa.Schema) -> pa.Schema:
+    """How the columns of `exact` look before times and dates are taken for what they are."""
+    fields = [
+        field.with_type(pa.int64() if pa.types.is_timestamp(field.type) else pa.int32())
+        if pa.types.is_temporal(field.type)
+        else field
+        for field in schema
+    ]
+    decimals = any(pa.types.is_decimal(field.type) for field in schema)
+    return pa.schema([*fields, pa.field(UNREADABLE, pa.string())] if decimals else fields)
+
+
 def read_csv(source: Any, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
-    """Read what COPY writes as Arrow tables with exactly these columns."""
-    schema = arrow_schema(columns)
+    """Read the CSV that Postgres writes as Arrow tables with exactly these columns."""
+    return _read(source, arrow_schema(columns))
+
+
+def _read(source: Any, schema: pa.Schema) -> Iterator[pa.Table]:
     reader = csv.open_csv(
         source,
         read_options=csv.ReadOptions(block_size=BLOCK_BYTES),

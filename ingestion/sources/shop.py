@@ -26,13 +26,17 @@ from ingestion.sources.copy import CopyTableLoader, copy_to_arrow
 from ingestion.sources.snapshot import Snapshot, Watermark
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
-EXACT_TYPES = (types.Integer, types.Float, types.Boolean, types.Date, types.DateTime)
+EXACT_TYPES = (types.Integer, types.Boolean, types.Date, types.DateTime)
 
 
 def exact_or_text(source_type: types.TypeEngine) -> types.TypeEngine:
     """Keep the types that survive the way exactly; all else (unbounded numeric, json, arrays) travels as text."""
-    bounded = isinstance(source_type, types.Numeric) and source_type.precision is not None
-    return source_type if bounded or isinstance(source_type, EXACT_TYPES) else types.Text()
+    if isinstance(source_type, types.Float):
+        return types.Numeric(asdecimal=False)
+    if isinstance(source_type, types.Numeric):
+        precision, scale = source_type.precision or 99, source_type.scale or 0
+        return source_type if 0 <= scale <= precision <= 38 else types.Text()
+    return source_type if isinstance(source_type, EXACT_TYPES) else types.Text()
 
 
 @dlt.source(name="shop", max_table_nesting=0)

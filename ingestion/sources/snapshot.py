@@ -10,7 +10,7 @@ is older than every transaction that was still open. Nothing depends on whose cl
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dlt
@@ -22,6 +22,7 @@ from ingestion.errors import KindError
 
 CONNECT_TIMEOUT_SECONDS = 10
 BEGINNING = "0001-01-01T00:00:00+00:00"
+YEAR_1 = pa.scalar(datetime.fromisoformat("0001-01-01"), pa.timestamp("us"))
 
 LOOK = """
     select
@@ -54,12 +55,13 @@ class Snapshot:
         self.engine = open_engine(url)
         self._readers = readers
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            self.taken_at, oldest_open, sees_all = connection.exec_driver_sql(LOOK).one()
+            taken_at, oldest_open, sees_all = connection.exec_driver_sql(LOOK).one()
         if not sees_all:
             raise KindError(
                 f"The Postgres role {self.engine.url.username!r} cannot see when other transactions began, so rows "
                 f"that commit late could be lost. Grant it: grant pg_read_all_stats to {self.engine.url.username};"
             )
+        self.taken_at: datetime = taken_at.astimezone(UTC)
         self.oldest_open: datetime | None = oldest_open
         # The look comes first, in a transaction of its own: what the snapshot misses was open at the look or is newer.
         self._keeper = self.engine.connect()
@@ -114,9 +116,10 @@ class Watermark:
     def see(self, rows: pa.Table) -> pa.Table:
         """Note the highest timestamp of these rows, those of the future excepted, and pass the rows on."""
         column = rows[self.column]
-        now = self.snapshot.taken_at if column.type.tz else self.snapshot.taken_at.replace(tzinfo=None)
-        past = column.filter(pc.fill_null(pc.less_equal(column, pa.scalar(now, column.type)), False))
-        highest = pc.max(past).as_py()
+        now = pa.scalar(self.snapshot.taken_at.replace(tzinfo=None), pa.timestamp("us")).cast(column.type)
+        # Times before the year 1 are none that Python knows, nor ones to start from.
+        is_past = pc.and_(pc.less_equal(column, now), pc.greater_equal(column, YEAR_1.cast(column.type)))
+        highest = pc.max(column.filter(is_past)).as_py()
         notes = dlt.current.resource_state(self.resource)["notes"]
         if highest and (notes[-1][1] is None or highest > datetime.fromisoformat(notes[-1][1])):
             notes[-1][1] = highest.isoformat()
