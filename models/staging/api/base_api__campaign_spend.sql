@@ -13,7 +13,8 @@ typed as (
         upper(currency) as currency,
         {{ try_cast('impressions', 'bigint') }} as impressions,
         {{ try_cast('clicks', 'bigint') }} as clicks,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text(['spend_date', 'amount', 'currency', 'impressions', 'clicks']) }} as row_json
     from source
 ),
 

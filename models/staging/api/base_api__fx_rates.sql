@@ -9,7 +9,8 @@ typed as (
         {{ try_cast('rate_date', 'date') }} as rate_date,
         upper(currency) as currency,
         {{ try_cast('rate', 'decimal(18, 8)') }} as rate,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text(['rate_date', 'rate']) }} as row_json
     from source
 ),
 

@@ -19,7 +19,10 @@ typed as (
         upper(currency) as currency,
         {{ try_cast('created_at', 'timestamptz') }} as created_at,
         {{ try_cast('updated_at', 'timestamptz') }} as updated_at,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text([
+            'order_id', 'kind', 'status', 'method', 'amount', 'currency', 'created_at', 'updated_at',
+        ]) }} as row_json
     from source
 ),
 

@@ -19,7 +19,11 @@ typed as (
         case when {{ json_kind('lines') }} = 'array' then lines end as lines_json,
         {{ try_cast('refunded_at', 'timestamptz') }} as refunded_at,
         {{ try_cast('updated_at', 'timestamptz') }} as updated_at,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text([
+            'order_id', 'reason', 'currency', 'shipping_amount', 'adjustment_amount', 'lines',
+            'refunded_at', 'updated_at',
+        ]) }} as row_json
     from source
 ),
 

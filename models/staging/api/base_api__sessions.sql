@@ -19,7 +19,8 @@ typed as (
         {{ try_cast('started_at', 'timestamptz') }} as started_at,
         {{ try_cast('ended_at', 'timestamptz') }} as ended_at,
         {{ try_cast('updated_at', 'timestamptz') }} as updated_at,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text(['device', 'started_at', 'ended_at', 'updated_at']) }} as row_json
     from source
 ),
 

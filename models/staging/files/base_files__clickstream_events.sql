@@ -49,7 +49,8 @@ typed as (
         read_error,
         file_path,
         line_number,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text(['event_id', 'event_type', 'occurred_at', 'received_at', 'read_error']) }} as row_json
     from fields
 ),
 

@@ -41,7 +41,11 @@ typed as (
         read_error,
         file_path,
         line_number,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text([
+            'event_id', 'product_id', 'location_code', 'quantity_delta', 'reason', 'reference',
+            'occurred_at', 'read_error',
+        ]) }} as row_json
     from fields
 ),
 

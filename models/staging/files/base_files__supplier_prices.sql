@@ -14,7 +14,10 @@ typed as (
         read_error,
         file_path,
         line_number,
-        _dlt_load_id
+        _dlt_load_id,
+        {{ json_object_text([
+            'sku', 'supplier_id', 'unit_cost', 'currency', 'valid_from', 'read_error',
+        ]) }} as row_json
     from source
 ),
 

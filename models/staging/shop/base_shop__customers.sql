@@ -21,6 +21,7 @@ judged as (
         updated_at,
         deleted_at,
         _dlt_load_id,
+        {{ json_object_text(['created_at', 'updated_at', 'deleted_at']) }} as row_json,
         case
             when customer_id is null then 'missing_key'
             when updated_at is null then 'invalid_timestamp'

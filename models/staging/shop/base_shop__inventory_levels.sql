@@ -15,6 +15,7 @@ judged as (
         created_at,
         updated_at,
         _dlt_load_id,
+        {{ json_object_text(['on_hand', 'committed', 'incoming', 'safety_stock', 'updated_at']) }} as row_json,
         case
             when product_id is null or location_code is null then 'missing_key'
             when on_hand is null then 'invalid_quantity'

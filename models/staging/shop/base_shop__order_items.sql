@@ -23,6 +23,10 @@ judged as (
         source.created_at,
         source.updated_at,
         source._dlt_load_id,
+        {{ json_object_text([
+            'source.order_id', 'source.product_id', 'source.quantity', 'source.unit_price',
+            'source.unit_cost', 'source.discount_amount', 'source.tax_amount', 'source.updated_at',
+        ]) }} as row_json,
         case
             when source.order_item_id is null then 'missing_key'
             when orders.order_id is null then 'unknown_order'

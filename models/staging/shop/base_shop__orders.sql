@@ -35,6 +35,11 @@ judged as (
         source.updated_at,
         source.deleted_at,
         source._dlt_load_id,
+        {{ json_object_text([
+            'source.order_number', 'source.store_id', 'source.status', 'source.currency',
+            'source.subtotal_amount', 'source.discount_amount', 'source.shipping_amount',
+            'source.tax_amount', 'source.total_amount', 'source.ordered_at', 'source.updated_at',
+        ]) }} as row_json,
         case
             when source.order_id is null then 'missing_key'
             when stores.store_id is null then 'unknown_store'

@@ -21,6 +21,9 @@ judged as (
         updated_at,
         deleted_at,
         _dlt_load_id,
+        {{ json_object_text([
+            'sku', 'product_name', 'status', 'unit_price', 'unit_cost', 'currency', 'updated_at',
+        ]) }} as row_json,
         case
             when product_id is null then 'missing_key'
             when status is null or status not in ('draft', 'active', 'archived') then 'unknown_status'

@@ -20,6 +20,10 @@ judged as (
         source.updated_at,
         source.deleted_at,
         source._dlt_load_id,
+        {{ json_object_text([
+            'source.name', 'source.country_code', 'source.timezone', 'source.currency',
+            'source.prices_include_tax', 'source.updated_at',
+        ]) }} as row_json,
         case
             when source.store_id is null then 'missing_key'
             when timezones.name is null then 'unknown_timezone'
