@@ -116,8 +116,8 @@ class TableChanges:
                 if value is UNCHANGED:
                     if before is None:
                         raise KindError(
-                            f"The warehouse lacks the earlier {name} of row {version.key} of {self.table.name}, which Postgres "
-                            "does not send again. Load the shop anew: --source shop --mode cdc --full-refresh."
+                            f"The warehouse lacks the earlier {name} of row {version.key} of {self.table.name}, and "
+                            "Postgres does not send it again. Load the shop anew with --full-refresh."
                         )
                     version.row[name] = before[name]
             latest[self.table.key_of(version.row)] = version.row

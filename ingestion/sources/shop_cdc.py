@@ -3,11 +3,12 @@
 What: the same tables as `shop.py`, and for each one a table `<table>_changes` of all versions of its rows. Alone:
 `python -m ingestion --source shop --mode cdc`.
 
-A replication slot keeps the changes until they are loaded, and its position is the only truth about what was: a run reads
-what the slot holds, loads it, and only then moves the slot. A run that was killed is simply repeated: rows merge on their
-keys and versions on their place in the log. The slot begins where the first snapshot was taken and is made after that is
-loaded, as a copy of a temporary one. `replication_progress` holds how far this warehouse came. When the slot is further (a
-backup was restored, another warehouse used it), or lost, or the columns of a table changed, a new snapshot is taken.
+A replication slot keeps the changes until they are loaded, and its position is the only truth about what was: a run
+reads what the slot holds, loads it, and only then moves the slot. A run that was killed is simply repeated: rows merge
+on their keys and versions on their place in the log. The slot begins where the first snapshot was taken, and is made
+after that is loaded, as a copy of a temporary one. `replication_progress` holds how far this warehouse came. When the
+slot is further (a backup was restored, another warehouse used it), or lost, or the columns of a table changed, a new
+snapshot is taken.
 """
 
 import time
@@ -30,7 +31,7 @@ from sqlalchemy import Table
 
 from ingestion.changes import drop_unchanged, quote
 from ingestion.errors import KindError
-from ingestion.sources.captured import CHANGE_KEY, CapturedTable, TableChanges
+from ingestion.sources.captured import CHANGE_COLUMNS, CHANGE_KEY, CapturedTable, TableChanges
 from ingestion.sources.copy import arrow_schema
 from ingestion.sources.pgoutput import Change, Decoder
 from ingestion.sources.shop import MERGE, key_columns, keys, reflect, rows
@@ -61,7 +62,8 @@ CHECK = """
                 published.pubname = %s
                 and published.schemaname = %s
                 and published.rowfilter is null
-                and publication.pubinsert and publication.pubupdate and publication.pubdelete and publication.pubtruncate
+                and publication.pubinsert and publication.pubupdate
+                and publication.pubdelete and publication.pubtruncate
                 and cardinality(published.attnames) = (
                     select count(*)
                     from pg_attribute
@@ -74,11 +76,11 @@ CHECK = """
 """
 LAYOUT = """
     select md5(string_agg(
-        concat_ws(' ', pg_class.relname, attname, format_type(atttypid, atttypmod)), ', ' order by pg_class.relname, attname
+        concat_ws(' ', relname, attname, format_type(atttypid, atttypmod)), ', ' order by relname, attname
     ))
     from pg_attribute
     inner join pg_class on pg_attribute.attrelid = pg_class.oid
-    where pg_class.relnamespace = %s::regnamespace and pg_class.relname = any(%s) and attnum > 0 and not attisdropped
+    where relnamespace = %s::regnamespace and relname = any(%s) and attnum > 0 and not attisdropped
 """
 SLOT = """
     select
@@ -176,7 +178,8 @@ class Replication:
             self.take_snapshot(is_continued, is_first=not (known and slot))
         slot = self.ask(SLOT, self.slot_name)
         self.say(
-            f"shop: slot {self.slot_name} is {slot.bytes_behind:,} bytes behind the log and keeps {slot.bytes_kept:,} bytes of it"
+            f"shop: slot {self.slot_name} is {slot.bytes_behind:,} bytes behind the log and keeps {slot.bytes_kept:,} "
+            "bytes of it"
         )
         self.engine.dispose()
 
@@ -204,8 +207,11 @@ class Replication:
             )
 
     def capture(self, table: Table) -> CapturedTable:
-        """The columns of a table as the other mode loads them."""
-        columns = rows(table, self.engine).compute_table_schema()["columns"]
+        """The columns of a table as the other mode loads them, and those that raw has from earlier."""
+        schema = dlt.current.pipeline().schemas.get("shop")
+        known = schema.get_table_columns(table.name) if schema and table.name in schema.tables else {}
+        columns = {name: column for name, column in known.items() if not name.startswith("_dlt")}
+        columns |= rows(table, self.engine).compute_table_schema()["columns"]
         key = [column.name for column in table.primary_key]
         return CapturedTable(
             self.dataset, table.name, columns, key, self.key_tables.get(table.name), key_columns(table)
@@ -226,8 +232,8 @@ class Replication:
         while (slot := self.ask(SLOT, self.slot_name)) and slot.active_pid:
             if time.monotonic() > deadline:
                 raise KindError(
-                    f"Slot {self.slot_name} of the shop's Postgres is in use by its process {slot.active_pid}. A slot serves "
-                    "one warehouse: name another one in [sources.shop] slot_name."
+                    f"Slot {self.slot_name} of the shop's Postgres is in use by its process {slot.active_pid}. A slot "
+                    "serves one warehouse: name another one in [sources.shop] slot_name."
                 )
             time.sleep(0.2)
         return slot
@@ -319,9 +325,9 @@ class Replication:
                 cursor.execute(f"CREATE_REPLICATION_SLOT {quote(name)} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT")
             except psycopg2.errors.LockNotAvailable:
                 raise KindError(
-                    f"A transaction in the shop's Postgres has been open for more than {LOCK_TIMEOUT_SECONDS} seconds, and "
-                    "change data capture can begin only when all that began before have ended. Run again when it has "
-                    "(select pid, xact_start, query from pg_stat_activity order by xact_start)."
+                    f"A transaction in the shop's Postgres is open for more than {LOCK_TIMEOUT_SECONDS} seconds; change "
+                    "data capture can begin only when all that began before have ended. Run again when it has (select "
+                    "pid, xact_start, query from pg_stat_activity order by xact_start)."
                 ) from None
             _, begin, snapshot, _ = cursor.fetchone()
             high, low = begin.split("/")
@@ -378,9 +384,10 @@ class Replication:
             nonlocal count
             numbers = range(count, count + batch.num_rows)
             count += batch.num_rows
-            schema = arrow_schema(table.change_columns)
+            fields = arrow_schema(CHANGE_COLUMNS)
             about = ([lsn] * len(numbers), numbers, ["snapshot"] * len(numbers), [snapshot.taken_at] * len(numbers))
-            values = [pa.array(part, field.type) for part, field in zip(about, schema, strict=False)]
+            values = [pa.array(part, field.type) for part, field in zip(about, fields, strict=True)]
+            schema = pa.schema([*fields, *(field.with_nullable(True) for field in batch.schema)])
             return pa.Table.from_arrays([*values, *batch.columns], schema=schema)
 
         return [current, versions]
