@@ -1,0 +1,114 @@
+"""Every value of Postgres arrives exactly as it was, or beside the reason why it could not."""
+
+import random
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from conftest import Workspace
+
+TABLE = """
+    create table shop.nasty (
+        id text primary key, zoned timestamptz, naive timestamp, day date, exact numeric(38, 10), unbounded numeric,
+        huge numeric(60, 0), float double precision, small smallint, big bigint, flag boolean, words text, code char(5),
+        structure jsonb, list int[], hour time, span interval, key uuid, bytes bytea, kind pg_catalog.tsvector,
+        updated_at timestamptz
+    );
+    grant select on shop.nasty to storehouse_loader;
+"""
+# value in Postgres -> text in the warehouse
+SPECIAL = {
+    "zoned": {
+        "infinity": "infinity",
+        "-infinity": "-infinity",
+        "0044-03-15 00:00:00+00 BC": "0044-03-15 (BC) 00:00:00+00",
+        "0001-01-01 00:00:00+00": "0001-01-01 00:00:00+00",
+        "9999-12-31 23:59:59.999999+00": "9999-12-31 23:59:59.999999+00",
+        "12345-01-01 00:00:00+00": "12345-01-01 00:00:00+00",
+        "2024-03-31 02:30:00.000001+05:45": "2024-03-30 20:45:00.000001+00",
+    },
+    "naive": {"infinity": "infinity", "-infinity": "-infinity", "2024-03-31 02:30:00.1": "2024-03-31 02:30:00.1"},
+    "day": {
+        "infinity": "infinity",
+        "-infinity": "-infinity",
+        "0044-03-15 BC": "0044-03-15 (BC)",
+        "9999-12-31": "9999-12-31",
+    },
+    "exact": {"-1234567890123456789012345678.0123456789": "-1234567890123456789012345678.0123456789"},
+    "unbounded": {
+        "NaN": "NaN",
+        "12345678901234567890.12345678901234567890": "12345678901234567890.12345678901234567890",
+    },
+    "huge": {"9" * 60: "9" * 60},
+    "float": {"NaN": "nan", "Infinity": "inf", "-Infinity": "-inf", "1e308": "1e+308", "5e-324": "5e-324"},
+    "small": {"-32768": "-32768"},
+    "big": {"9223372036854775807": "9223372036854775807", "-9223372036854775808": "-9223372036854775808"},
+    "words": {
+        text: text
+        for text in ("", " ", "NULL", "\\N", '"', ',;"\n\r\n\t', "😀", "\u200f", "NaN", "\\x00", "a" * 100_000)
+    },
+    "code": {"ab": "ab   "},
+    "structure": {'{"a": 12345678901234567890.1234567891}': '{"a": 12345678901234567890.1234567891}', '"x"': '"x"'},
+    "list": {"{1,2,NULL}": "{1,2,NULL}"},
+    "hour": {"24:00": "24:00:00"},
+    "span": {"1 year 2 days -3 seconds": "1 year 2 days -00:00:03"},
+    "key": {"c0ffee00-0000-0000-0000-000000000000": "c0ffee00-0000-0000-0000-000000000000"},
+    "bytes": {"\\x00ff": "\\x00ff"},
+}
+
+
+def quoted(value: object) -> str:
+    """A value as an SQL literal."""
+    return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
+
+
+def test_every_value_survives(tiny_shop: Workspace) -> None:
+    tiny_shop.settings["SOURCES__SHOP__TABLES"] = '["nasty"]'
+    tiny_shop.shop(TABLE)
+    expected = {}
+    for column, values in SPECIAL.items():
+        for number, (value, text) in enumerate(values.items()):
+            expected[(column, number)] = text
+            tiny_shop.shop(f"insert into shop.nasty (id, {column}) values ('{column} {number}', {quoted(value)})")
+
+    # Random rows besides: what psycopg reads and what the warehouse holds must be the same Python values.
+    chance = random.Random(5)
+    for number in range(300):
+        moment = datetime(1, 1, 2, tzinfo=UTC) + timedelta(microseconds=chance.randrange(3 * 10**17))
+        digits = chance.randrange(-(10**37), 10**37) // 10 ** chance.randrange(30)
+        row = {
+            "id": f"random {number}",
+            "zoned": moment,
+            "naive": moment.replace(tzinfo=None),
+            "day": date.fromordinal(chance.randrange(1, date.max.toordinal())),
+            "exact": Decimal(digits).scaleb(-10),
+            "float": chance.choice([chance.random(), chance.uniform(-1e300, 1e300), 0.1, None]),
+            "big": chance.randrange(-(2**63), 2**63),
+            "flag": chance.choice([True, False, None]),
+            "words": "".join(
+                map(chr, chance.choices([*range(1, 0xD800), *range(0xE000, 0x11000)], k=chance.randrange(20)))
+            ),
+        }
+        values = ", ".join(quoted(value) for value in row.values())
+        tiny_shop.shop(f"insert into shop.nasty ({', '.join(row)}) values ({values})")
+
+    tiny_shop.ingest("--source", "shop")
+    held = {}
+    for column, values in SPECIAL.items():
+        for number in range(len(values)):
+            [(held[(column, number)],)] = tiny_shop.warehouse(
+                f"select {column}::text from raw_shop.nasty where id = '{column} {number}'"
+            )
+    assert held == expected
+    random_rows = """
+        select id, zoned, naive, day, exact, "float", big, flag, words from {}.nasty where id like 'random%' order by id
+    """
+    assert tiny_shop.warehouse(random_rows.format("raw_shop")) == tiny_shop.shop(random_rows.format("shop"))
+
+
+def test_a_decimal_that_is_no_number_is_set_aside(tiny_shop: Workspace) -> None:
+    tiny_shop.shop("insert into shop.nasty (id, exact, words) values ('nan', 'NaN', 'kept')")
+    tiny_shop.ingest("--source", "shop")
+    assert tiny_shop.warehouse("select exact, words, unreadable_values from raw_shop.nasty where id = 'nan'") == [
+        (None, "kept", '{"exact": "NaN"}')
+    ]
+    assert tiny_shop.warehouse("select count(*) from raw_shop.nasty where unreadable_values is not null") == [(1,)]
