@@ -9,6 +9,8 @@ from ingestion.errors import KindError
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
+    from warehouses import parity
+
     parser = argparse.ArgumentParser(
         prog="python -m warehouses",
         description="Start, stop and look after the servers that can take DuckDB's place.",
@@ -30,18 +32,23 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     ):
         commands.add_parser(command, help=text).add_argument("warehouse", choices=["postgres", "spark"])
     commands.add_parser("status", help="what runs where")
+    parity.add_arguments(
+        commands.add_parser("parity", help="build one shop on several engines and compare every mart value by value")
+    )
     return parser.parse_args(arguments)
 
 
 def main() -> int:
     """Run the command and return its exit code."""
     options = parse()
-    from warehouses import postgres, spark
+    from warehouses import parity, postgres, spark
 
     warehouse = {"postgres": postgres, "spark": spark}.get(getattr(options, "warehouse", ""))
     try:
         if options.command == "status":
             print(postgres.status(), spark.status(), sep="\n")
+        elif options.command == "parity":
+            return parity.run(options)
         elif options.command == "start" and warehouse is spark:
             spark.start(options.workers, options.cores, options.memory)
         elif options.command == "start":
