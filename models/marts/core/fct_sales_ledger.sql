@@ -37,7 +37,7 @@ with
 order_lines as (
     select
         *,
-        null as refund_id
+        cast(null as {{ dbt.type_string() }}) as refund_id
     from {{ ref('fct_order_lines') }}
     where is_sale
 ),
@@ -45,10 +45,10 @@ order_lines as (
 orders as (
     select
         *,
-        null as refund_id,
-        null as order_item_id,
-        null as product_id,
-        null as product_version_key
+        cast(null as {{ dbt.type_string() }}) as refund_id,
+        cast(null as bigint) as order_item_id,
+        cast(null as bigint) as product_id,
+        cast(null as {{ dbt.type_string() }}) as product_version_key
     from {{ ref('fct_orders') }}
     where is_sale
 ),
@@ -61,9 +61,9 @@ refund_lines as (
 refunds as (
     select
         *,
-        null as order_item_id,
-        null as product_id,
-        null as product_version_key
+        cast(null as bigint) as order_item_id,
+        cast(null as bigint) as product_id,
+        cast(null as {{ dbt.type_string() }}) as product_version_key
     from {{ ref('fct_refunds') }}
     where is_sale
 ),
