@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,8 +32,27 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="how the shop is read: by updated_at, or by the log of its database (default: sources.shop.mode)",
     )
     parser.add_argument("--full-refresh", action="store_true", help="read everything again and replace the tables")
+    parser.add_argument(
+        "--from",
+        dest="first_day",
+        type=date.fromisoformat,
+        metavar="DAY",
+        help="read what changed from this day to --to again (files: of these days), and leave the rest as it is",
+    )
+    parser.add_argument(
+        "--to", dest="last_day", type=date.fromisoformat, metavar="DAY", help="the last day of --from (default: today)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="read, and say what would be loaded, but load nothing")
+    parser.add_argument(
+        "--allow-shrink", action="store_true", help="replace a table although the source has less than half of its rows"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the traceback of an error, and dlt's log")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.last_day and not options.first_day:
+        parser.error("--to needs --from")
+    if options.first_day and options.full_refresh:
+        parser.error("--from reads a part again, --full-refresh everything: choose one")
+    return options
 
 
 def data_folder() -> Path:

@@ -16,8 +16,10 @@ from dlt.extract import DltResource, DltSource
 from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.changes import drop_unchanged, quote
-from ingestion.errors import is_transient
-from ingestion.warehouse import Warehouse
+from ingestion.errors import KindError, is_transient
+from ingestion.warehouse import COLUMNS, Warehouse
+
+FEW_ROWS = 100
 
 
 @dataclass
@@ -52,33 +54,74 @@ def open_pipeline(source: str, warehouse: Warehouse, progress: Collector) -> dlt
 
 def finish_pending(pipeline: dlt.Pipeline) -> None:
     """Load what an earlier run extracted and did not finish; what can never be loaded is dropped and read again."""
-    if not pipeline.has_pending_data:
-        return
-    try:
-        pipeline.run()
-    except PipelineStepFailed as failure:
-        if is_transient(failure):
-            raise
-        pipeline.abort_packages()
+    if pipeline.has_pending_data:
+        try:
+            pipeline.run()
+        except PipelineStepFailed as failure:
+            if is_transient(failure):
+                raise
+            pipeline.abort_packages()
+    # The warehouse alone knows how far it is: after a restored backup the working folder would know better, wrongly.
+    pipeline.drop()
 
 
-def run_source(pipeline: dlt.Pipeline, source: DltSource, warehouse: Warehouse) -> Result:
-    """Extract, normalize and load one source."""
+def run_source(
+    pipeline: dlt.Pipeline,
+    source: DltSource,
+    warehouse: Warehouse,
+    dry_run: bool = False,
+    allow_shrink: bool = False,
+) -> Result:
+    """Extract, normalize and load one source; a dry run extracts and then drops what it has."""
     started = time.monotonic()
     read: Counter[str] = Counter()
     for resource in source.resources.values():
         prepare(resource, warehouse, pipeline.dataset_name, read)
-    pipeline.run(source, loader_file_format=warehouse.file_format)
-    loaded = pipeline.last_trace.last_normalize_info.row_counts
+    pipeline.sync_destination()
+    extracted = pipeline.extract(source, loader_file_format=warehouse.file_format)
+    metrics = {name: metric for step in extracted.metrics.values() for name, metric in step[0]["table_metrics"].items()}
+    tables = [resource.table_name for resource in source.resources.values()]
+    if not allow_shrink:
+        refuse_to_shrink(pipeline, source, warehouse, read)
+    if dry_run:
+        pipeline.abort_packages()
+    else:
+        pipeline.normalize()
+        pipeline.load()
+        for table in tables:
+            columns = source.schema.get_table_columns(table).items()
+            keys = [name for name, column in columns if column.get("primary_key") or column.get("merge_key")]
+            warehouse.finish(f"{pipeline.dataset_name}.{table}", keys)
     result = Result(source.name)
-    for table in (resource.table_name for resource in source.resources.values()):
-        columns = source.schema.get_table_columns(table).items()
-        keys = [name for name, column in columns if column.get("primary_key") or column.get("merge_key")]
-        warehouse.finish(f"{pipeline.dataset_name}.{table}", keys)
-        [(held,)] = warehouse.query(f"select count(*) from {quote(pipeline.dataset_name)}.{quote(table)}")
-        result.tables.append(TableResult(table, read[table], loaded.get(table, 0), held))
+    for table in tables:
+        changed = metrics[table].items_count if table in metrics else 0
+        held = rows_held(warehouse, f"{pipeline.dataset_name}.{table}")
+        result.tables.append(TableResult(table, read[table], changed, held))
     result.seconds = time.monotonic() - started
     return result
+
+
+def rows_held(warehouse: Warehouse, table: str) -> int:
+    """How many rows a table of the warehouse has; none if it is not there."""
+    if not warehouse.query(COLUMNS, table):
+        return 0
+    [(held,)] = warehouse.query(f"select count(*) from {'.'.join(map(quote, table.split('.')))}")
+    return held
+
+
+def refuse_to_shrink(pipeline: dlt.Pipeline, source: DltSource, warehouse: Warehouse, read: Counter[str]) -> None:
+    """Drop what was extracted when it would replace a table by less than half of its rows: a source may be broken."""
+    for resource in source.resources.values():
+        table = resource.table_name
+        if resource.write_disposition != "replace" or table not in read:
+            continue
+        held = rows_held(warehouse, f"{pipeline.dataset_name}.{table}")
+        if held > FEW_ROWS and read[table] < held / 2:
+            pipeline.abort_packages()
+            raise KindError(
+                f"{source.name}.{table} has {read[table]:,} rows now, and {held:,} in the warehouse. Nothing was "
+                "loaded. If so many rows are gone on purpose, run again with --allow-shrink."
+            )
 
 
 def sum_up(results: list[Result]) -> Result:

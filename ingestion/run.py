@@ -3,6 +3,7 @@
 import argparse
 import sys
 import traceback
+from datetime import date
 from pathlib import Path
 
 import dlt
@@ -12,6 +13,7 @@ from rich.table import Table
 from ingestion.errors import KindError, explain
 from ingestion.pipeline import Result, finish_pending, open_pipeline, run_source, sum_up
 from ingestion.progress import Progress
+from ingestion.sources import Days
 from ingestion.sources.api import api
 from ingestion.sources.files import files
 from ingestion.sources.shop import shop
@@ -50,7 +52,7 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
     except Exception as error:
         fail(error, None)
     if results:
-        console.print(report(results))
+        console.print(report(results, "Would be loaded (dry run)" if options.dry_run else "Loaded"))
     return max(exit_codes, default=0)
 
 
@@ -60,16 +62,19 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     finish_pending(pipeline)
     if name == "shop" and (options.mode or dlt.config["sources.shop.mode"]) == "cdc":
         return load_changes(pipeline, warehouse, progress, options)
-    source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh)
+    days = Days(options.first_day, options.last_day or date.today()) if options.first_day else None
+    source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh, days=days)
     if not source.resources:
         return None
-    return run_source(pipeline, source, warehouse)
+    return run_source(pipeline, source, warehouse, options.dry_run, options.allow_shrink)
 
 
 def load_changes(
     pipeline: dlt.Pipeline, warehouse: Warehouse, progress: Progress, options: argparse.Namespace
 ) -> Result | None:
     """Load the shop by change data capture, which takes one load for each batch of changes."""
+    if options.first_day or options.dry_run:
+        raise KindError("Change data capture knows neither --from nor --dry-run: add --mode cursor.")
     if options.tables:
         if not set(options.tables) & set(dlt.config["sources.shop.tables"]):
             return None
@@ -94,9 +99,9 @@ def check_names(tables: list[str] | None, results: list[Result]) -> None:
         )
 
 
-def report(results: list[Result]) -> Table:
+def report(results: list[Result], title: str) -> Table:
     """What was loaded, as a table."""
-    table = Table(title="Loaded", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("source", no_wrap=True)
     table.add_column("table", no_wrap=True)
     for heading in ("read", "changed", "in warehouse", "seconds"):

@@ -27,6 +27,7 @@ from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePage
 from requests import Response
 from requests.exceptions import ChunkedEncodingError
 
+from ingestion.sources import Days
 from ingestion.sources.pages import ChangePages, CursorPages, NumberedPages, asked
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert"}
@@ -178,17 +179,27 @@ def to_table(records: list[Any], endpoint: Endpoint) -> pa.Table:
 
 def newest_moment(records: list[Any], endpoint: Endpoint, known: str | None) -> str | None:
     """The latest moment at which one of the records changed, those of the future excepted."""
-    parse = date.fromisoformat if endpoint.by_date else utc
-    limit = datetime.now(UTC)
-    newest = parse(known) if known else None
-    for record in records:
-        try:
-            moment = parse(record[endpoint.changed_by])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
-        if moment <= (limit.date() if endpoint.by_date else limit) and (newest is None or moment > newest):
-            newest = moment
-    return newest and (newest.isoformat() if endpoint.by_date else stamp(newest))
+    now = datetime.now(UTC)
+    moments = (changed_at(record, endpoint) for record in records)
+    newest = max((moment for moment in moments if moment and moment <= now), default=None)
+    if newest is None:
+        return known
+    written = newest.date().isoformat() if endpoint.by_date else stamp(newest)
+    return max(written, known or "")
+
+
+def changed_at(record: Any, endpoint: Endpoint) -> datetime | None:
+    """When a record changed, if it says so in a way that can be read."""
+    try:
+        return utc(record[endpoint.changed_by])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+
+
+def changed_in(days: Days, record: Any, endpoint: Endpoint) -> bool:
+    """Whether a record changed in these days; one that does not say when counts."""
+    moment = changed_at(record, endpoint)
+    return moment is None or days.begin <= moment < days.end
 
 
 def utc(moment: str) -> datetime:
@@ -217,6 +228,7 @@ def api(
     max_retry_delay_seconds: float = dlt.config.value,
     only: list[str] | None = None,
     full_refresh: bool = False,
+    days: Days | None = None,
 ) -> Iterator[DltResource]:
     """Every endpoint of the API, read side by side; `only` picks some by their table names."""
 
@@ -242,12 +254,19 @@ def api(
                 hooks={"response": [check_answer]},
                 allow_redirects=False,
             ):
+                if days:
+                    yield to_table([record for record in page if changed_in(days, record, endpoint)], endpoint)
+                    continue
                 newest = newest_moment(page, endpoint, newest)
                 yield to_table(page, endpoint)
-        state["newest"] = newest
+        if not days:
+            state["newest"] = newest
 
     def questions(endpoint: Endpoint, newest: str | None) -> Iterator[dict[str, Any]]:
         """The parameters to ask with: changes since the last run, or the days since then in windows."""
+        if days and not endpoint.by_date:
+            yield {"updated_since": stamp(days.begin)}
+            return
         if not endpoint.by_date:
             yield {"updated_since": stamp(utc(newest) - timedelta(hours=overlap_hours))} if newest else {}
             return
@@ -256,6 +275,8 @@ def api(
         )
         # A day more, for those east of here.
         end = datetime.now(UTC).date() + timedelta(days=1)
+        if days:
+            begin, end = days.first, days.last
         while begin <= end:
             last = min(end, begin + timedelta(days=window_days - 1))
             yield {"from": begin.isoformat(), "to": last.isoformat()}

@@ -10,7 +10,9 @@ is tidied up for many reasons. JSON lines are not parsed here; staging does that
 """
 
 import hashlib
+import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import dlt
@@ -21,6 +23,7 @@ from dlt.sources import DltResource
 from dlt.sources.filesystem import filesystem
 
 from ingestion.errors import KindError
+from ingestion.sources import Days
 from ingestion.sources.lines import CHUNK_BYTES, Line, parse_csv, read_lines
 
 MANIFEST = "file_manifest"
@@ -70,6 +73,12 @@ def relative_path(file: FileItemDict) -> str:
     return file["relative_path"]
 
 
+def belongs_to(days: Days, path: str) -> bool:
+    """Whether a file is of one of the days; only a path with `date=` in it says so."""
+    partition = re.search(r"date=(\d{4}-\d{2}-\d{2})", path)
+    return partition is not None and days.first <= date.fromisoformat(partition[1]) <= days.last
+
+
 def check_folder(bucket_url: str) -> None:
     """Say so when a local folder is missing, which would otherwise look like one without files."""
     if FilesystemConfiguration.is_local_path(bucket_url):
@@ -111,6 +120,7 @@ def files(
     chunk_lines: int = dlt.config.value,
     only: list[str] | None = None,
     full_refresh: bool = False,
+    days: Days | None = None,
 ) -> Iterator[DltResource]:
     """The lines of every new or changed file, and the manifest of the files; `only` picks datasets."""
     wanted = {name: pattern for name, pattern in datasets.items() if only is None or name in only}
@@ -125,12 +135,15 @@ def files(
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
     )
     def manifest() -> Iterator[pa.Table]:
-        known = {} if full_refresh else already_loaded()
+        known = {} if full_refresh or days else already_loaded()
         for dataset, pattern in wanted.items():
             batch: list[dict] = []
             size = 0
             for file in list_files(bucket_url, pattern):
-                path, sha256 = relative_path(file), digest(file)
+                path = relative_path(file)
+                if days and not belongs_to(days, path):
+                    continue
+                sha256 = digest(file)
                 if known.get(path) == sha256:
                     continue
                 opened[path] = file

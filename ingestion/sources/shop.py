@@ -22,6 +22,7 @@ from dlt.sources.sql_database import register_table_loader_backend, remove_nulla
 from sqlalchemy import Engine, MetaData, Select, Table, cast, func, types
 
 from ingestion.errors import KindError
+from ingestion.sources import Days
 from ingestion.sources.copy import CopyTableLoader, copy_to_arrow
 from ingestion.sources.snapshot import Snapshot, Watermark
 
@@ -49,6 +50,7 @@ def shop(
     lag_seconds: float = dlt.config.value,
     only: list[str] | None = None,
     full_refresh: bool = False,
+    days: Days | None = None,
 ) -> Iterator[DltResource]:
     """Every table of the shop, read in one snapshot; `only` picks tables, and their key tables come along."""
     wanted = [table for table in tables if only is None or table in only]
@@ -59,7 +61,7 @@ def shop(
     metadata = reflect(snapshot.engine, schema, wanted)
     for name in wanted:
         table = metadata.tables[f"{schema}.{name}"]
-        watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds))
+        watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds), days)
         has_cursor = cursor_column in table.c
         resource = rows(
             table,

@@ -325,7 +325,7 @@ class Replication:
                 cursor.execute(f"CREATE_REPLICATION_SLOT {quote(name)} TEMPORARY LOGICAL pgoutput EXPORT_SNAPSHOT")
             except psycopg2.errors.LockNotAvailable:
                 raise KindError(
-                    f"A transaction in the shop's Postgres is open for more than {LOCK_TIMEOUT_SECONDS} seconds; change "
+                    f"A transaction in the shop's Postgres was open for {LOCK_TIMEOUT_SECONDS} seconds, and change "
                     "data capture can begin only when all that began before have ended. Run again when it has (select "
                     "pid, xact_start, query from pg_stat_activity order by xact_start)."
                 ) from None
