@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = ("shop", "api", "files")
+SOURCES = ("shop", "api", "files", "stream")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -16,7 +16,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="python -m ingestion",
         description="Load what is new from every source into the warehouse, as received.",
         epilog="Connections come from .dlt/secrets.toml or the environment (SOURCES__SHOP__CREDENTIALS, "
-        "SOURCES__API__BASE_URL, SOURCES__API__TOKEN, SOURCES__FILES__BUCKET_URL), knobs from .dlt/config.toml. "
+        "SOURCES__API__BASE_URL, SOURCES__API__TOKEN, SOURCES__FILES__BUCKET_URL, and for Kafka "
+        "SOURCES__STREAM__BOOTSTRAP_SERVERS), knobs from .dlt/config.toml. "
         "The warehouse is $STOREHOUSE_DATA_DIR/warehouse.duckdb (default: data/). Ends with 0 when everything was "
         "loaded, 75 when another process holds the warehouse, 1 otherwise. A run can be repeated at any time.",
     )

@@ -18,10 +18,11 @@ from ingestion.sources.api import api
 from ingestion.sources.files import files
 from ingestion.sources.shop import shop
 from ingestion.sources.shop_cdc import replicate
+from ingestion.sources.stream import settle, stream
 from ingestion.warehouse import Warehouse, open_warehouse
 from operations.lock import only_writer
 
-FACTORIES = {"shop": shop, "api": api, "files": files}
+FACTORIES = {"shop": shop, "api": api, "files": files, "stream": stream}
 
 
 def run(data_dir: Path, options: argparse.Namespace) -> int:
@@ -63,10 +64,15 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     if name == "shop" and (options.mode or dlt.config["sources.shop.mode"]) == "cdc":
         return load_changes(pipeline, warehouse, progress, options)
     days = Days(options.first_day, options.last_day or date.today()) if options.first_day else None
-    source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh, days=days)
+    # Kafka goes on where the warehouse ends.
+    needs = {"warehouse": warehouse} if name == "stream" else {}
+    source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh, days=days, **needs)
     if not source.resources:
         return None
-    return run_source(pipeline, source, warehouse, options.dry_run, options.allow_shrink)
+    result = run_source(pipeline, source, warehouse, options.dry_run, options.allow_shrink)
+    if name == "stream" and not options.dry_run:
+        settle(warehouse, progress.console.print)
+    return result
 
 
 def load_changes(
@@ -80,8 +86,11 @@ def load_changes(
             return None
         raise KindError("Change data capture loads all tables of the shop together: leave --tables away.")
     results: list[Result] = []
+    pipeline.sync_destination()
     replicate(
-        load=lambda source: results.append(run_source(pipeline, source, warehouse)),
+        load=lambda source, allow_shrink: results.append(
+            run_source(pipeline, source, warehouse, allow_shrink=allow_shrink or options.allow_shrink)
+        ),
         say=progress.console.print,
         warehouse=warehouse,
         dataset=pipeline.dataset_name,

@@ -1,4 +1,4 @@
-"""One dlt source a module: `shop` (Postgres), `api` (REST), `files` (object storage)."""
+"""One dlt source a module: `shop` (Postgres), `api` (REST), `files` (object storage), `stream` (Kafka)."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta

@@ -107,7 +107,7 @@ def as_source(resources: Iterable[DltResource]) -> Iterator[DltResource]:
 
 @with_config(sections=("sources", "shop"))
 def replicate(
-    load: Callable[[DltSource], None],
+    load: Callable[[DltSource, bool], None],
     say: Callable[[str], None],
     warehouse: Warehouse,
     dataset: str,
@@ -120,7 +120,7 @@ def replicate(
     publication: str = dlt.config.value,
     batch_changes: int = dlt.config.value,
 ) -> None:
-    """Load what changed in the shop: `load` loads one source into the warehouse, `say` tells a person."""
+    """Load what changed in the shop: `load` loads a source and may let tables shrink, `say` tells a person."""
     url = credentials.to_native_representation()
     Replication(
         load,
@@ -142,7 +142,7 @@ def replicate(
 class Replication:
     """One run of this mode."""
 
-    load: Callable[[DltSource], None]
+    load: Callable[[DltSource, bool], None]
     say: Callable[[str], None]
     warehouse: Warehouse
     dataset: str
@@ -267,7 +267,7 @@ class Replication:
                     changes = (change for (data,) in batch for change in decoder.decode(bytes(data)))
                     resources = self.resources_of(changes, numbers)
                     end = until if is_last else decoder.end_lsn
-                    self.load(as_source([*resources, self.progress(end)]))
+                    self.load(as_source([*resources, self.progress(end)]), True)
                     if is_last:
                         break
                     batch = messages.fetchmany(self.batch_changes)
@@ -346,7 +346,7 @@ class Replication:
             resources += [
                 keys(snapshot, self.shop_tables[name], self.key_tables[name], always=True) for name in key_tables
             ]
-            self.load(as_source([*resources, self.progress(begin)]))
+            self.load(as_source([*resources, self.progress(begin)]), False)
             self.ask(
                 "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
                 self.slot_name,
