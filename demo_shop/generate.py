@@ -43,7 +43,7 @@ def days_generated(connection: psycopg2.extensions.connection) -> int:
 
 
 def create_world(connection: psycopg2.extensions.connection, state: State) -> None:
-    """Create the schemas, the roles and everything that does not depend on time."""
+    """Create the schemas and everything that does not depend on time."""
     with connection, connection.cursor() as cursor:
         cursor.execute("select nspname from pg_namespace where nspname in ('sim', 'shop', 'provider')")
         if found := cursor.fetchone():
@@ -61,7 +61,6 @@ def create_world(connection: psycopg2.extensions.connection, state: State) -> No
         cursor.execute("insert into sim.clock values (0, 0, %(epoch)s, %(epoch)s)", {"epoch": moment(0)})
         cursor.execute((SQL / "02_world.sql").read_text())
         cursor.execute((SQL / "03_hidden.sql").read_text())
-        postgres.create_roles(cursor, state)
 
 
 def moment(day: int) -> str:
@@ -95,6 +94,9 @@ def advance(state: State, report: Report) -> None:
             until = min(done + days_per_step, state.days)
             generate(connection, done, until, report)
             done = until
+        # at every start: another shop on the same server may have changed them
+        with connection, connection.cursor() as cursor:
+            postgres.create_roles(cursor, state)
     finally:
         connection.close()
 
