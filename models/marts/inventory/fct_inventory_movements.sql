@@ -1,0 +1,26 @@
+-- One row per movement of stock. Quantities are signed: what leaves is negative, so a plain sum is what is left.
+with
+
+movements as (
+    select * from {{ ref('stg_files__inventory_events') }}
+),
+
+final as (
+    select
+        -- keys
+        event_id as movement_id,
+        product_id,
+        location_code,
+
+        -- attributes
+        {{ to_local_date('occurred_at', reporting_timezone()) }} as movement_date,
+        reason,
+        reference,
+        quantity_delta,
+
+        -- timestamps
+        occurred_at
+    from movements
+)
+
+select * from final
