@@ -249,8 +249,6 @@ def reset(_: argparse.Namespace) -> None:
 def advance(options: argparse.Namespace) -> None:
     """Let days pass."""
     state = existing_shop()
-    if options.days < 1:
-        raise ShopError("--days must be 1 or more.")
     postgres.connect(state).close()
     state.days += options.days
     state.save()
@@ -311,6 +309,13 @@ def port(text: str) -> int:
     return int(text)
 
 
+def days(text: str) -> int:
+    """A number of days."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days (1 or more)")
+    return int(text)
+
+
 def server_url(text: str) -> str:
     """A URL of a PostgreSQL server, as libpq understands it."""
     plain = text.replace("postgresql+psycopg2://", "postgresql://")
@@ -351,7 +356,7 @@ def parser() -> argparse.ArgumentParser:
     made = command(start, "make the shop if there is none, and start its servers (harmless when they run)")
     made.add_argument("--size", choices=SIZES, help="how big a new shop is (default: small)")
     made.add_argument("--seed", type=int, help="the same seed gives the same shop (default: 42)")
-    made.add_argument("--days", type=int, help="how many days from 2024-01-01 on (default: 420 or 731)")
+    made.add_argument("--days", type=days, help="how many days from 2024-01-01 on (default: 420 or 731)")
     made.add_argument("--postgres-port", type=port, help="port of PostgreSQL (default: a free one, then always that)")
     made.add_argument("--api-port", type=port, help="port of the API (default: a free one, then always that)")
     made.add_argument("--postgres-url", type=server_url, help="use this server instead of the embedded one")
@@ -361,7 +366,7 @@ def parser() -> argparse.ArgumentParser:
     command(reset, "stop the servers and delete the shop")
     command(status, "say what there is and where")
     made = command(advance, "let days pass in the shop")
-    made.add_argument("--days", type=int, default=1, help="how many (default: 1)")
+    made.add_argument("--days", type=days, default=1, help="how many (default: 1)")
     made = command(incident, "let something go wrong at a provider")
     made.add_argument("name", choices=INCIDENTS, help="; ".join(f"{name}: {what}" for name, what in INCIDENTS.items()))
     made.add_argument("--undo", action="store_true", help="end the incident")
