@@ -1,20 +1,37 @@
 """The command line: `python -m operations <command>`. Each command imports what it needs when it runs."""
 
 import argparse
+import os
 import sys
 
 import operations
 from ingestion.errors import KindError
+from operations.settings import DATA_DIR, ROOT
 
 
 def run_locked(options: argparse.Namespace) -> int:
     """Run a command as the warehouse's one writer."""
     from operations.process import run_locked
 
-    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    command = without_dashes(options.command)
     if not command:
         raise KindError("There is no command to run: python -m operations run-locked --for build -- dbt build", 2)
     return run_locked(options.purpose, command, options.wait)
+
+
+def build(options: argparse.Namespace) -> int:
+    """Build and test with dbt, and keep what came of it in the history."""
+    from operations.build import build
+
+    return build(without_dashes(options.arguments))
+
+
+def record(_: argparse.Namespace) -> int:
+    """Load what runs wrote down about themselves into the warehouse."""
+    from operations.history import record
+
+    print(f"✓ Recorded {record()} notes.")
+    return 0
 
 
 def publish(_: argparse.Namespace) -> int:
@@ -47,6 +64,11 @@ def states(_: argparse.Namespace) -> int:
     return 0
 
 
+def without_dashes(arguments: list[str]) -> list[str]:
+    """What follows `--`."""
+    return arguments[1:] if arguments[:1] == ["--"] else arguments
+
+
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m operations", description=operations.__doc__)
@@ -63,6 +85,8 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--wait", type=float, metavar="SECONDS", help="leave with exit code 75 after this (default: 300)"
     )
     locked.add_argument("command", nargs=argparse.REMAINDER, help="-- and the command")
+    add(build).add_argument("arguments", nargs=argparse.REMAINDER, help="-- and arguments of `dbt build`")
+    add(record)
     add(publish)
     add(rollback).add_argument("--to", metavar="STATE", help="a certain state, as `states` lists them")
     add(states)
@@ -72,6 +96,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
 def main(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     options = parse(arguments)
+    # dlt reads these when it is imported: nothing of it is written outside the data folder.
+    os.environ.setdefault("DLT_PROJECT_DIR", str(ROOT))
+    os.environ.setdefault("DLT_DATA_DIR", str(DATA_DIR / "dlt"))
     try:
         return options.run(options)
     except KindError as error:

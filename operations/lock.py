@@ -31,8 +31,10 @@ def only_writer(purpose: str, path: Path = LOCK, wait_seconds: float | None = No
     try:
         wait_for(file, path, WAIT_SECONDS if wait_seconds is None else wait_seconds)
         name_holder(file, os.getpid(), purpose)
+        os.environ[INHERITED] = str(file)
         yield file
     finally:
+        os.environ.pop(INHERITED, None)
         os.close(file)
 
 

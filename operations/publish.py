@@ -18,6 +18,7 @@ import duckdb
 from ingestion.errors import LOCKED, KindError, holder_of_lock, is_disk_full
 from operations.lock import only_writer
 from operations.settings import DATA_DIR, WAREHOUSE, quote, shown, text
+from operations.steps import step
 
 PUBLISHED = DATA_DIR / "published" / "marts.duckdb"
 STATES = PUBLISHED.parent / "states"
@@ -52,7 +53,7 @@ def current() -> State | None:
 
 def publish() -> State:
     """Copy the marts of the last build, when all of its tests passed, and turn readers to the copy."""
-    with only_writer("publish"), open_warehouse() as connection:
+    with step("publish") as outcome, only_writer("publish"), open_warehouse() as connection:
         run_id, invocation_id = last_good_build(connection)
         candidate = STATES / "candidate"
         shutil.rmtree(candidate, ignore_errors=True)
@@ -66,13 +67,14 @@ def publish() -> State:
         sync(candidate)
         candidate.replace(STATES / state_id)
         show(state)
+        outcome.detail = state_id
         prune()
         return state
 
 
 def rollback(to: str | None = None) -> State:
     """Turn readers back to the state before the one they see, or to a given one that is still kept."""
-    with only_writer("rollback"):
+    with step("rollback") as outcome, only_writer("rollback"):
         kept = states()
         names = [state.state for state in kept]
         if to is not None and to not in names:
@@ -82,6 +84,7 @@ def rollback(to: str | None = None) -> State:
         if position < 0:
             raise KindError(f"There is no state before the one that readers see. Kept: {', '.join(names) or 'none'}.")
         show(kept[position])
+        outcome.detail = names[position]
         return kept[position]
 
 
@@ -96,9 +99,9 @@ def open_warehouse():
             connection.execute("set TimeZone = 'UTC'")
             yield connection
     except duckdb.IOException as error:
-        if pid := holder_of_lock(error):
+        if holder := holder_of_lock(error):
             raise KindError(
-                f"The warehouse {shown(WAREHOUSE)} is open for writing in process {pid}. Close it there and try again.",
+                f"The warehouse {shown(WAREHOUSE)} is open for writing in {holder}. Close it there and try again.",
                 LOCKED,
             ) from None
         if is_disk_full(error):

@@ -7,16 +7,12 @@
     {%- if not execute or flags.WHICH not in ["build", "run", "seed", "snapshot", "retry", "clone"] -%}
         {{ return("") }}
     {%- endif -%}
-    {%- set notes = api.Relation.create(database=target.database, schema="raw_ops", identifier="dbt_invocations") -%}
     {%- if event == "started" -%}
-        {%- do adapter.create_schema(notes) -%}
-        {%- do run_query(
-            "create table if not exists " ~ notes ~ " ("
-            ~ "invocation_id {0}, event {0}, command {0}, run_id {0}, ".format(dbt.type_string())
-            ~ "nodes_failed {0}, nodes_left_out {0}, noted_at {1})".format(dbt.type_int(), dbt.type_timestamp())
-        ) -%}
+        {%- do create_raw_ops() -%}
     {%- endif -%}
+    {%- set notes = api.Relation.create(target.database, "raw_ops", "dbt_invocations") -%}
     {%- set outcome = invocation_outcome() if event == "finished" else {"failed": "null", "left_out": "null"} -%}
+    {%- set now = modules.datetime.datetime.now(modules.pytz.utc).isoformat() -%}
     {%- set values = [
         dbt.string_literal(invocation_id),
         dbt.string_literal(event),
@@ -24,7 +20,7 @@
         dbt.string_literal(dbt_metadata_envs["RUN_ID"]) if "RUN_ID" in dbt_metadata_envs else "null",
         outcome.failed,
         outcome.left_out,
-        dbt.cast(dbt.string_literal(modules.datetime.datetime.now(modules.pytz.utc).isoformat()), dbt.type_timestamp()),
+        dbt.cast(dbt.string_literal(now), engine_type("timestamptz")),
     ] -%}
     {%- do run_query("insert into " ~ notes ~ " values (" ~ values | join(", ") ~ ")") -%}
 {% endmacro %}

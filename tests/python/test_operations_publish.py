@@ -23,11 +23,26 @@ PROJECT = {
         version: "0.1.0"
         config-version: 2
         profile: storehouse
-        macro-paths: ["{ROOT}/macros/operations", "{ROOT}/macros/naming"]
+        macro-paths: ["{ROOT}/macros/operations", "{ROOT}/macros/naming", "{ROOT}/macros/types"]
         flags: {{send_anonymous_usage_stats: false}}
         on-run-start: "{{{{ note_invocation('started') }}}}"
         on-run-end: "{{{{ note_invocation('finished') }}}}"
         models: {{+schema: marts, +materialized: table}}
+    """,
+    "models/sources.yml": """
+        sources:
+          - name: ops
+            schema: raw_ops
+            tables:
+              - name: dbt_invocations
+                columns:
+                  - {name: invocation_id, data_type: text}
+                  - {name: event, data_type: text}
+                  - {name: command, data_type: text}
+                  - {name: run_id, data_type: text}
+                  - {name: nodes_failed, data_type: integer}
+                  - {name: nodes_left_out, data_type: integer}
+                  - {name: noted_at, data_type: timestamptz}
     """,
     "models/first.sql": f"select control.round, range as id from raw.control, range({ROWS})",
     "models/first.yml": """

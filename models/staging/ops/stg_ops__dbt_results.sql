@@ -16,7 +16,7 @@ renamed as (
         resource_type,
         name,
         test_kind,
-        model,
+        model as model_name,
         column_name,
         severity,
         quality_area,
