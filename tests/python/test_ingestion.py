@@ -316,3 +316,67 @@ def test_a_merge_is_one_transaction(tmp_path, monkeypatch) -> None:
         with pytest.raises(PipelineStepFailed):
             pipeline.run(rows([4, None, 6]), loader_file_format="parquet")
         assert warehouse.execute("select list(v order by id) from raw_probe.numbers").fetchone() == ([1, 2, 3],)
+
+
+def test_a_dry_run_loads_nothing(loaded: Workspace) -> None:
+    loaded.demo("advance")
+    before = loaded.warehouse("select * from raw_shop._dlt_loads")
+    dry = loaded.ingest("--source", "shop", "--dry-run").stdout
+    assert "Would be loaded" in dry and loaded.warehouse("select * from raw_shop._dlt_loads") == before
+    wet = loaded.ingest("--source", "shop").stdout
+
+    def changed(report: str) -> list[str]:
+        """The numbers of changed rows in a report."""
+        return [line.split("│")[4].strip() for line in report.splitlines() if line.startswith("│")]
+
+    assert changed(dry) == changed(wet)
+
+
+def test_days_are_read_again_without_touching_the_rest(loaded: Workspace) -> None:
+    loaded.ingest()
+    day = "2024-06-03"
+    loads = "select order_id, _dlt_load_id from raw_shop.orders where updated_at::date <> '2024-06-03' order by all"
+    watermarks = "select state from raw_shop._dlt_pipeline_state order by version desc limit 1"
+    before, state = loaded.warehouse(loads), loaded.warehouse(watermarks)
+    for damage in (
+        f"delete from raw_shop.orders where updated_at::date = '{day}'",
+        f"update raw_api.sessions set device = 'broken' where updated_at like '{day}%'",
+        f"update raw_files.clickstream set record = 'broken' where file_path like '%{day}%'",
+    ):
+        with duckdb.connect(str(loaded.data_dir / "warehouse.duckdb")) as warehouse:
+            warehouse.execute("set TimeZone = 'UTC'")
+            assert warehouse.execute(damage).fetchone()[0] > 0, damage
+    loaded.ingest("--from", day, "--to", day)
+    assert_raw_equals_shop(loaded)
+    assert_files_equal_raw(loaded)
+    assert loaded.warehouse("select count(*) from raw_api.sessions where device = 'broken'") == [(0,)]
+    assert loaded.warehouse(loads) == before
+    assert loaded.warehouse(watermarks) == state
+
+
+def test_a_restored_warehouse_catches_up(loaded: Workspace) -> None:
+    warehouse = loaded.data_dir / "warehouse.duckdb"
+    backup = warehouse.read_bytes()
+    loaded.demo("advance", "--days", "2")
+    loaded.ingest()
+    warehouse.write_bytes(backup)
+    loaded.ingest()
+    assert_raw_equals_shop(loaded)
+    assert_files_equal_raw(loaded)
+
+
+def test_a_source_that_lost_its_rows_does_not_empty_raw(loaded: Workspace) -> None:
+    loaded.shop(
+        "alter table shop.order_items rename to moved; create table shop.order_items (like shop.moved including all)"
+    )
+    loaded.shop("grant select on shop.order_items to storehouse_loader")
+    before = loaded.warehouse("select count(*) from raw_shop.order_item_keys")
+    for arguments in ([], ["--full-refresh"]):
+        result = loaded.ingest("--source", "shop", *arguments, check=False)
+        assert result.returncode == 1 and "--allow-shrink" in result.stderr
+        assert loaded.warehouse("select count(*) from raw_shop.order_item_keys") == before
+    loaded.ingest("--source", "shop", "--allow-shrink")
+    assert loaded.warehouse("select count(*) from raw_shop.order_item_keys") == [(0,)]
+    loaded.shop("drop table shop.order_items; alter table shop.moved rename to order_items")
+    loaded.ingest("--source", "shop")
+    assert_raw_equals_shop(loaded)
