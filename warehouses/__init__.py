@@ -1,1 +1,1 @@
-"""Servers that can take DuckDB's place: a Postgres warehouse, and Spark with a lake of Iceberg tables."""
+"""Servers that can take DuckDB's place as the warehouse."""

@@ -4,8 +4,7 @@
 |---|---|
 | `warehouse_loader` | make and fill the `raw_...` schemas |
 | `warehouse_transformer` | read raw; make and fill every other schema |
-| `warehouse_reader` | read the published marts, nothing else |
-| `warehouse_lake` | keep the catalog of Spark's tables, in a database of its own |
+| `warehouse_reader` | read the marts, nothing else |
 """
 
 import json
@@ -22,9 +21,9 @@ from warehouses.server import SUPERUSER, Server
 from warehouses.settings import ROOT, folder, free_port, new_secret, read_state, write_private
 
 URL = "STOREHOUSE_POSTGRES_URL"
-ROLES = ("loader", "transformer", "reader", "lake")
-DATABASES = {"loader": "storehouse", "transformer": "storehouse", "reader": "storehouse", "lake": "storehouse_lake"}
-PUBLISHED = "published"
+ROLES = ("loader", "transformer", "reader")
+DATABASE = "storehouse"
+GRANTS = ROOT / "warehouses" / "grants.sql"
 
 
 def start() -> None:
@@ -37,7 +36,7 @@ def start() -> None:
     state["passwords"] = {role: state.get("passwords", {}).get(role) or new_secret() for role in ROLES}
     remember(state)
     set_up(state)
-    print(f"Postgres is ready: {state['host']}:{state['port']}, database storehouse.")
+    print(f"Postgres is ready: {state['host']}:{state['port']}, database {DATABASE}.")
 
 
 def start_embedded(state: dict[str, Any]) -> dict[str, Any]:
@@ -102,14 +101,14 @@ def environment() -> dict[str, str]:
 
 
 def connection(role: str) -> dict[str, Any]:
-    """How one role reaches its database."""
+    """How one role reaches the warehouse."""
     state = remembered()
     if not state.get("passwords"):
         raise KindError("There is no Postgres warehouse yet: run `python -m warehouses start postgres`.")
     return {
         "host": state["host"],
         "port": state["port"],
-        "database": DATABASES[role],
+        "database": DATABASE,
         "user": f"warehouse_{role}",
         "password": state["passwords"][role],
     }
@@ -139,7 +138,7 @@ def open_session(**to: Any) -> "psycopg2.extensions.connection":
 
 
 def set_up(state: dict[str, Any]) -> None:
-    """Make databases, roles and grants; what is there already stays."""
+    """Make the database, roles and grants; what is there already stays."""
     server = {"host": state["host"], "port": state["port"]} | state["admin"]
     server.setdefault("database", "postgres")
     with closing(open_session(**server)) as session:
@@ -147,18 +146,12 @@ def set_up(state: dict[str, Any]) -> None:
         with session.cursor() as cursor:
             for role, password in state["passwords"].items():
                 make_role(cursor, f"warehouse_{role}", password)
-            cursor.execute("select datname from pg_database")
-            existing = {name for (name,) in cursor.fetchall()}
-            for database in sorted({*DATABASES.values()} - existing):
+            cursor.execute("select 1 from pg_database where datname = %s", [DATABASE])
+            if not cursor.fetchone():
                 # Text compares by bytes, as on the other engines.
-                cursor.execute(
-                    sql.SQL("create database {} template template0 encoding 'UTF8' locale 'C'").format(
-                        sql.Identifier(database)
-                    )
-                )
-    for database in sorted({*DATABASES.values()}):
-        with closing(open_session(**server | {"database": database})) as session, session, session.cursor() as cursor:
-            cursor.execute((ROOT / "warehouses" / "sql" / f"{database}.sql").read_text())
+                cursor.execute(f"create database {DATABASE} template template0 encoding 'UTF8' locale 'C'")
+    with closing(open_session(**server | {"database": DATABASE})) as session, session, session.cursor() as cursor:
+        cursor.execute(GRANTS.read_text())
 
 
 def make_role(cursor: Any, role: str, password: str) -> None:

@@ -10,12 +10,16 @@ grant create, temporary on database storehouse to warehouse_loader, warehouse_tr
 alter default privileges for role warehouse_loader grant usage on schemas to warehouse_transformer;
 alter default privileges for role warehouse_loader grant select on tables to warehouse_transformer;
 
-alter role warehouse_loader in database storehouse set timezone = 'UTC';
-alter role warehouse_transformer in database storehouse set timezone = 'UTC';
-
--- Readers: nothing but the published marts, and no session that stands in the way of the next publish for long.
-alter role warehouse_reader in database storehouse set timezone = 'UTC';
-alter role warehouse_reader in database storehouse set search_path = published;
+-- Readers see the marts and nothing else, and no session of theirs stands in the way of a build for long.
+grant warehouse_transformer to current_user;
+create schema if not exists marts authorization warehouse_transformer;
+grant usage on schema marts to warehouse_reader;
+alter default privileges for role warehouse_transformer in schema marts grant select on tables to warehouse_reader;
+alter role warehouse_reader in database storehouse set search_path = marts;
 alter role warehouse_reader in database storehouse set default_transaction_read_only = on;
 alter role warehouse_reader in database storehouse set statement_timeout = '10min';
 alter role warehouse_reader in database storehouse set idle_in_transaction_session_timeout = '1min';
+
+alter role warehouse_loader in database storehouse set timezone = 'UTC';
+alter role warehouse_transformer in database storehouse set timezone = 'UTC';
+alter role warehouse_reader in database storehouse set timezone = 'UTC';
