@@ -27,8 +27,9 @@ elif mkdir -p "$(dirname "$log")" && .venv/bin/dbt --no-use-colors deps >"$log" 
 elif grep --quiet "External connection exception occurred" "$log"; then
     install_offline_packages "The dbt package hub cannot be reached"
 else
-    printf '\033[31m✗ dbt deps failed: %s\n  Everything it said is in %s. Mend packages.yml or package-lock.yml, then run make setup again.\033[0m\n' \
-        "$(grep --extended-regexp --max-count 1 'Error|error' "$log" || tail -n 1 "$log")" "$log" >&2
+    reason=$(grep . "$log" | tail -n 1 | sed 's/^ *//')
+    printf '\033[31m✗ dbt deps failed: %s\n  Mend packages.yml, then run make setup again. Everything that dbt said is in %s.\033[0m\n' \
+        "$reason" "$log" >&2
     exit 1
 fi
 cp package-lock.yml "$stamp"
