@@ -200,7 +200,7 @@ steps as (
         'succeeded' as status,
         method,
         total_amount - first_part as amount,
-        processing_at + interval '2 seconds' as at
+        processing_at as at
     from orders
     where payment_flow = 'split'
 
@@ -279,7 +279,7 @@ steps as (
         case when sim.u(refunds.order_id, 'slow refund') < 0.3 then 'pending' else 'succeeded' end as status,
         orders.method,
         refunds.lines_amount + refunds.shipping_amount + refunds.adjustment_amount as amount,
-        refunds.refunded_at + interval '1 minute' as at
+        refunds.refunded_at as at
     from refunds
     inner join orders on refunds.order_id = orders.order_id
 )
