@@ -1,8 +1,14 @@
-{% test expect_table_row_count_to_equal_other_table(model, compare_model, group_by=none, compare_group_by=none, factor=1, row_condition=none, compare_row_condition=none) %}
-    {{ return(adapter.dispatch('test_expect_table_row_count_to_equal_other_table', 'dbt_expectations')(model, compare_model, group_by, compare_group_by, factor, row_condition, compare_row_condition)) }}
+{% test expect_table_row_count_to_equal_other_table(
+    model, compare_model, group_by=none, compare_group_by=none, factor=1, row_condition=none, compare_row_condition=none
+) %}
+    {{ return(adapter.dispatch('test_expect_table_row_count_to_equal_other_table', 'dbt_expectations')(
+        model, compare_model, group_by, compare_group_by, factor, row_condition, compare_row_condition
+    )) }}
 {% endtest %}
 
-{% macro default__test_expect_table_row_count_to_equal_other_table(model, compare_model, group_by, compare_group_by, factor, row_condition, compare_row_condition) %}
+{% macro default__test_expect_table_row_count_to_equal_other_table(
+    model, compare_model, group_by, compare_group_by, factor, row_condition, compare_row_condition
+) %}
     {%- set left_keys = group_by or ['1'] %}
     {%- set right_keys = compare_group_by or left_keys %}
     with counted as (

@@ -1,8 +1,14 @@
-{% test mutually_exclusive_ranges(model, lower_bound_column, upper_bound_column, partition_by=none, gaps='allowed', zero_length_range_allowed=false) %}
-    {{ return(adapter.dispatch('test_mutually_exclusive_ranges', 'dbt_utils')(model, lower_bound_column, upper_bound_column, partition_by, gaps, zero_length_range_allowed)) }}
+{% test mutually_exclusive_ranges(
+    model, lower_bound_column, upper_bound_column, partition_by=none, gaps='allowed', zero_length_range_allowed=false
+) %}
+    {{ return(adapter.dispatch('test_mutually_exclusive_ranges', 'dbt_utils')(
+        model, lower_bound_column, upper_bound_column, partition_by, gaps, zero_length_range_allowed
+    )) }}
 {% endtest %}
 
-{% macro default__test_mutually_exclusive_ranges(model, lower_bound_column, upper_bound_column, partition_by, gaps, zero_length_range_allowed) %}
+{% macro default__test_mutually_exclusive_ranges(
+    model, lower_bound_column, upper_bound_column, partition_by, gaps, zero_length_range_allowed
+) %}
     {%- set operators = {'not_allowed': '=', 'allowed': '<=', 'required': '<'} %}
     {%- if gaps not in operators %}
         {{ exceptions.raise_compiler_error(

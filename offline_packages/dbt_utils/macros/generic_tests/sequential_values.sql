@@ -1,5 +1,7 @@
 {% test sequential_values(model, column_name, interval=1, datepart=none, group_by_columns=[]) %}
-    {{ return(adapter.dispatch('test_sequential_values', 'dbt_utils')(model, column_name, interval, datepart, group_by_columns)) }}
+    {{ return(adapter.dispatch('test_sequential_values', 'dbt_utils')(
+        model, column_name, interval, datepart, group_by_columns
+    )) }}
 {% endtest %}
 
 {% macro default__test_sequential_values(model, column_name, interval, datepart, group_by_columns) %}

@@ -4,7 +4,8 @@
 
 {% macro default__generate_surrogate_key(field_list) -%}
     {#- A null and an empty text are two different keys, unless the project asks for the old behaviour. -#}
-    {%- set null_text = '' if var('surrogate_key_treat_nulls_as_empty_strings', false) else '_dbt_utils_surrogate_key_null_' -%}
+    {%- set nulls_as_empty = var('surrogate_key_treat_nulls_as_empty_strings', false) -%}
+    {%- set null_text = '' if nulls_as_empty else '_dbt_utils_surrogate_key_null_' -%}
     {%- set parts = [] -%}
     {%- for field in field_list -%}
         {%- if not loop.first %}{% do parts.append("'-'") %}{% endif -%}
