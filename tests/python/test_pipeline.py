@@ -11,11 +11,12 @@ AUDIT_COLUMNS = ("_dlt_load_id", "loaded_at", "dbt_updated_at")
 
 
 def marts(space: Workspace) -> list[str]:
-    """The names of all marts."""
+    """The names of all marts but the pipeline's notes about itself, which a run adds to by design."""
     return [
         name
         for (name,) in space.warehouse(
-            "select table_name from information_schema.tables where table_schema = 'marts' order by table_name"
+            "select table_name from information_schema.tables "
+            "where table_schema = 'marts' and not starts_with(table_name, 'ops_') order by table_name"
         )
     ]
 
