@@ -34,7 +34,8 @@ def start() -> None:
     else:
         state |= start_embedded(state)
     state["passwords"] = {role: state.get("passwords", {}).get(role) or new_secret() for role in ROLES}
-    remember(state)
+    # Of a server that is not ours, only our own roles' passwords are kept.
+    remember({key: value for key, value in state.items() if key != "admin" or not os.environ.get(URL)})
     set_up(state)
     print(f"Postgres is ready: {state['host']}:{state['port']}, database {DATABASE}.")
 
