@@ -59,11 +59,6 @@ def holder_of_lock(error: BaseException) -> str | None:
     return None
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether trying the same again later can succeed."""
-    return is_disk_full(error) or holder_of_lock(error) is not None
-
-
 def explain(error: BaseException, source: str | None, data_dir: Path) -> KindError:
     """Turn any error into one for people."""
     if is_disk_full(error):

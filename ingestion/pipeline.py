@@ -1,7 +1,7 @@
 """The one place that decides where data lands, and the way a run takes from start to end.
 
-A run first finishes what an earlier run left behind, then reads what is new. Every step may be killed at any moment:
-tables change inside one transaction each, keys are natural, and the state moves with the rows, so a plain re-run heals.
+A run first drops what an earlier run left behind, then reads what is new. Every step may be killed at any moment:
+tables change inside one transaction each, keys are natural, and the state moves with the rows: a plain re-run heals.
 """
 
 import time
@@ -13,10 +13,9 @@ import dlt
 import pyarrow as pa
 from dlt.common.runtime.collector import Collector
 from dlt.extract import DltResource, DltSource
-from dlt.pipeline.exceptions import PipelineStepFailed
 
 from ingestion.changes import drop_unchanged, quote
-from ingestion.errors import KindError, is_transient
+from ingestion.errors import KindError
 from ingestion.warehouse import COLUMNS, Warehouse
 
 FEW_ROWS = 100
@@ -53,15 +52,12 @@ def open_pipeline(source: str, warehouse: Warehouse, progress: Collector) -> dlt
 
 
 def finish_pending(pipeline: dlt.Pipeline) -> None:
-    """Load what an earlier run extracted and did not finish; what can never be loaded is dropped and read again."""
-    if pipeline.has_pending_data:
-        try:
-            pipeline.run()
-        except PipelineStepFailed as failure:
-            if is_transient(failure):
-                raise
-            pipeline.abort_packages()
-    # The warehouse alone knows how far it is: after a restored backup the working folder would know better, wrongly.
+    """Be done with what an earlier run did not finish: drop it, for the sources can be asked again.
+
+    Going on with it is not safe: dlt repeats a copy into the staging dataset that was committed but not marked when the
+    process was killed, and its rows are there twice. And the warehouse alone knows how far it is: after a restored
+    backup the working folder would claim more.
+    """
     pipeline.drop()
 
 

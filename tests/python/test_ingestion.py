@@ -2,11 +2,8 @@
 
 import gzip
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import duckdb
@@ -215,21 +212,6 @@ def test_changed_files_are_read_again_as_a_whole(loaded: Workspace) -> None:
         ("same", 1, "1", None),
         ("shrinks", 1, "1", None),
     ]
-
-
-def test_killed_runs_are_healed_by_the_next_one(loaded: Workspace) -> None:
-    chance = random.Random(7)
-    for _ in range(3):
-        loaded.demo("advance")
-        run = subprocess.Popen(
-            [sys.executable, "-m", "ingestion", "--full-refresh"], cwd=ROOT, env=loaded.env, stdout=subprocess.DEVNULL
-        )
-        time.sleep(chance.uniform(0.8, 4))
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    loaded.ingest()
-    assert_raw_equals_shop(loaded)
-    assert_files_equal_raw(loaded)
 
 
 def test_errors_are_one_line_and_heal(loaded: Workspace) -> None:
