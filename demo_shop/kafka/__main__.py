@@ -118,7 +118,7 @@ def start() -> None:
         properties.write_text(PROPERTIES.format(**settings))
         if not (folder() / "log" / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-            prepare = [*run, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)]
+            prepare = [*run, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(properties)]
             done = subprocess.run(prepare, capture_output=True, text=True)
             if done.returncode:
                 raise ShopError(f"Kafka could not be set up: {(done.stderr or done.stdout).strip().splitlines()[-1]}.")
