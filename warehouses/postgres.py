@@ -131,7 +131,7 @@ def open_session(**to: Any) -> "psycopg2.extensions.connection":
     try:
         return psycopg2.connect(**to, connect_timeout=10, application_name="storehouse")
     except psycopg2.OperationalError as error:
-        said = str(error).strip().splitlines()[-1]
+        said = str(error).strip().splitlines()[0]
         raise KindError(
             f"The Postgres warehouse at {to['host']}:{to['port']} cannot be reached ({said}). "
             "Start it with `python -m warehouses start postgres`."
