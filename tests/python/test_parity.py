@@ -8,7 +8,7 @@ from warehouses.parity import differences_of
 
 
 def test_duckdb_and_postgres_agree_after_increments(workspace):
-    done = workspace.run(sys.executable, "-m", "warehouses", "parity", "--increments", "2", "--days", "15")
+    done = workspace.run(sys.executable, "-m", "warehouses", "parity", "--increments", "1", "--days", "30")
     assert "✓ dev = postgres" in done.stdout
     assert not (workspace.data_dir / "parity").exists()
 
