@@ -36,7 +36,7 @@ test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit
 	$(call step,Browser for the docs test)
 	@scripts/browser.sh
 	$(call step,Tests)
-	@$(PY) -m pytest
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile
 
 .PHONY: setup
 setup: $(READY) ## Install everything the project needs, inside the repository
@@ -102,6 +102,10 @@ docs-serve: setup ## Serve the docs site: PORT=8080
 .PHONY: summary
 summary: setup ## What the last run loaded, built and found
 	@$(PY) scripts/summary.py
+
+.PHONY: chart
+chart: setup ## Draw the README's chart from the warehouse
+	@$(PY) scripts/charts.py
 
 ##@ Working on the project
 
