@@ -1,6 +1,7 @@
 """The whole path, from the shop's own database to the marts, through the commands that people use."""
 
 import hashlib
+import sys
 from datetime import date
 
 import pytest
@@ -97,6 +98,17 @@ def test_marts_agree_with_the_shop_to_the_cent(pipeline: Workspace) -> None:
     assert pipeline.warehouse("select sum(orders) > 100 from marts.agg_daily_sales") == [(True,)]
     assert_orders_agree(pipeline)
     assert_daily_sales_agree(pipeline)
+
+
+def test_the_summary_says_what_the_run_did(pipeline: Workspace) -> None:
+    printed = pipeline.run(sys.executable, "scripts/summary.py").stdout
+    assert "shop" in printed and "api" in printed and "files" in printed
+    for (segment,) in pipeline.warehouse("select distinct segment from marts.rpt_customer_rfm"):
+        assert segment in printed
+    [(net_sales,)] = pipeline.warehouse(
+        "select net_sales from marts.agg_daily_sales order by date_day desc limit 1 offset 1"
+    )
+    assert f"EUR {net_sales:,.2f} net" in printed
 
 
 def test_a_second_run_changes_nothing(pipeline: Workspace) -> None:
