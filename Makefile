@@ -15,6 +15,8 @@ export DBT_PROFILES_DIR ?= profiles
 export DBT_TARGET_PATH ?= $(STOREHOUSE_DATA_DIR)/target
 export DBT_LOG_PATH ?= $(STOREHOUSE_DATA_DIR)/logs
 
+# Beside dbt's own target folder, whose run_results.json is then that of the last build
+DOCS := $(STOREHOUSE_DATA_DIR)/docs
 BIN := .venv/bin
 PY := $(BIN)/python
 READY := .venv/.storehouse-setup
@@ -92,12 +94,12 @@ rollback: setup ## Show readers the state before the one they see
 .PHONY: docs
 docs: setup ## Write the docs site into one file
 	$(call step,Docs)
-	@$(BIN)/dbt --quiet docs generate --static
-	@echo "✓ $(DBT_TARGET_PATH)/static_index.html"
+	@$(BIN)/dbt --quiet docs generate --static --target-path $(DOCS)
+	@echo "✓ $(DOCS)/static_index.html"
 
 .PHONY: docs-serve
-docs-serve: setup ## Serve the docs site: PORT=8080
-	@$(BIN)/dbt docs serve --host 127.0.0.1 --port $(PORT) --no-browser
+docs-serve: docs ## Write and serve the docs site: PORT=8080
+	@$(BIN)/dbt docs serve --target-path $(DOCS) --host 127.0.0.1 --port $(PORT) --no-browser
 
 .PHONY: summary
 summary: setup ## What the last run loaded, built and found
