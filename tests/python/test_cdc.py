@@ -201,9 +201,12 @@ def test_a_transaction_open_during_the_load_is_not_lost(captured: Workspace) -> 
 def test_a_transaction_larger_than_a_batch(captured: Workspace) -> None:
     captured.shop("update shop.customers set city = 'Large' where customer_id <= 50")
     captured.shop("update shop.customers set city = 'Larger' where customer_id <= 45")
+    [(large,)] = captured.shop(
+        "select count(*) + count(*) filter (where customer_id <= 45) from shop.customers where customer_id <= 50"
+    )
     captured.ingest(*CDC, SOURCES__SHOP__BATCH_CHANGES="20")
     assert_raw_is_the_shop(captured)
-    assert len(versions(captured, "customers", "1", "city in ('Large', 'Larger')")) == 95
+    assert len(versions(captured, "customers", "1", "city in ('Large', 'Larger')")) == large > 60
 
 
 def test_the_slot_follows_and_tells(captured: Workspace) -> None:
@@ -213,8 +216,13 @@ def test_the_slot_follows_and_tells(captured: Workspace) -> None:
     assert int(behind.replace(",", "")) < 1_000_000
     # What the run found is kept too, and what nobody subscribed to moves the slot all the same.
     assert captured.warehouse("select bytes_behind > 5000000 from raw_shop.replication_progress") == [(True,)]
-    captured.shop("drop table noise; checkpoint")
-    captured.ingest(*CDC)
+    captured.shop("drop table noise")
+    # Postgres lets go of the log a step behind the slot, when it notes which transactions are running.
+    for _ in range(5):
+        captured.shop("checkpoint")
+        captured.ingest(*CDC)
+        if slot(captured, "pg_current_wal_lsn() - restart_lsn") < 1_000_000:
+            break
     assert slot(captured, "pg_current_wal_lsn() - restart_lsn") < 1_000_000
     assert kept
 
@@ -289,6 +297,7 @@ def kill_during(space: Workspace, seconds: float, **env: str) -> None:
 
 def test_killed_runs_heal(captured: Workspace) -> None:
     moments = random.Random(42)
+    [(touched,)] = captured.shop("select count(*) from shop.customers where customer_id between 20 and 60")
     for number, deleted in enumerate(order_items(captured, 3)):
         captured.shop(
             f"update shop.customers set city = 'Killed {number}' where customer_id between 20 and 60;"
@@ -298,7 +307,7 @@ def test_killed_runs_heal(captured: Workspace) -> None:
         kill_during(captured, moments.uniform(1, 4), SOURCES__SHOP__BATCH_CHANGES="15")
         captured.ingest(*CDC)
         assert_raw_is_the_shop(captured)
-        assert len(versions(captured, "customers", "1", f"city = 'Killed {number}'")) == 41
+        assert len(versions(captured, "customers", "1", f"city = 'Killed {number}'")) == touched
         assert len(versions(captured, "order_items", "1", f"order_item_id = {deleted}")) == 1
 
 
