@@ -14,7 +14,7 @@
     {'name': 'api.campaign_spend', 'key': 'spend_date, channel, campaign'},
     {'name': 'api.sessions', 'key': 'session_id'},
     {'name': 'files.clickstream', 'entities': 'clickstream_events', 'key': 'event_id'},
-    {'name': 'files.inventory_events', 'key': 'event_id'},
+    {'name': 'files.inventory_events', 'key': 'event_id', 'also_from': 'stream'},
     {'name': 'files.supplier_prices', 'key': 'sku, supplier_id, valid_from'},
 ] %}
 
@@ -35,7 +35,15 @@ counted as (
     {% set existing = source(source_name, table.existing) if table.existing else ref('base_' ~ entities) %}
     select
         '{{ table.name }}' as source_table,
-        (select count(*) from {{ source(source_name, table_name) }}) as raw_rows,
+        (
+            select count(*) from {{ source(source_name, table_name) }}
+        ) + (
+            {% if table.also_from -%}
+            select count(*) from {{ source(table.also_from, table_name) }}
+            {%- else -%}
+            select 0
+            {%- endif %}
+        ) as raw_rows,
         (select count(*) from {{ ref('stg_' ~ entities) }}) as staging_rows,
         count(*) filter (where is_existing) as existing_keys,
         coalesce(sum(copies) filter (where is_existing), 0) as existing_rows,

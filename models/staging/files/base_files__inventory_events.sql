@@ -1,7 +1,24 @@
 with
 
+-- Movements arrive as files, by Kafka, or both. A partition of a topic is read like a file, an offset like a line.
 source as (
-    select * from {{ source('files', 'inventory_events') }}
+    select
+        file_path,
+        line_number,
+        record,
+        read_error,
+        _dlt_load_id
+    from {{ source('files', 'inventory_events') }}
+
+    union all
+
+    select
+        'kafka:' || topic || '/' || cast(kafka_partition as {{ dbt.type_string() }}) as file_path,
+        kafka_offset as line_number,
+        record,
+        read_error,
+        _dlt_load_id
+    from {{ source('stream', 'inventory_events') }}
 ),
 
 parsed as (
