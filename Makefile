@@ -14,6 +14,8 @@ export STOREHOUSE_DATA_DIR ?= data
 export DBT_PROFILES_DIR ?= profiles
 export DBT_TARGET_PATH ?= $(STOREHOUSE_DATA_DIR)/target
 export DBT_LOG_PATH ?= $(STOREHOUSE_DATA_DIR)/logs
+# One id from the load to the publish: the history of runs is kept under it.
+export STOREHOUSE_RUN_ID := $(or $(STOREHOUSE_RUN_ID),$(shell date -u +%Y%m%dT%H%M%SZ)-$(shell echo $$$$))
 
 # Beside dbt's own target folder, whose run_results.json is then that of the last build
 DOCS := $(STOREHOUSE_DATA_DIR)/docs
@@ -74,13 +76,13 @@ demo-reset: setup ## Stop the demo shop and delete its data
 .PHONY: ingest
 ingest: setup ## Load what is new from every source into the warehouse
 	$(call step,Ingest)
-	@$(PY) -m ingestion
+	@$(PY) -m operations run-locked --for ingest -- $(PY) -m ingestion
 
 .PHONY: build
 build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ for a part
 	$(call step,Build)
 	@$(PY) scripts/preflight.py
-	@$(PY) -m operations run-locked --for build -- $(BIN)/dbt build $(if $(SELECT),--select $(SELECT))
+	@$(PY) -m operations build -- $(if $(SELECT),--select $(SELECT))
 
 .PHONY: publish
 publish: setup ## Show the marts to readers, all at once, after a green build
@@ -90,6 +92,10 @@ publish: setup ## Show the marts to readers, all at once, after a green build
 .PHONY: rollback
 rollback: setup ## Show readers the state before the one they see
 	@$(PY) -m operations rollback
+
+.PHONY: alert
+alert: setup ## Tell what is wrong and was not told yet; failed steps and publishes do it by themselves
+	@$(PY) -m operations alert
 
 .PHONY: docs
 docs: setup ## Write the docs site into one file

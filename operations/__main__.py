@@ -5,7 +5,7 @@ import os
 import sys
 
 import operations
-from ingestion.errors import KindError
+from ingestion.errors import KindError, is_disk_full
 from operations.settings import DATA_DIR, ROOT
 
 
@@ -16,7 +16,10 @@ def run_locked(options: argparse.Namespace) -> int:
     command = without_dashes(options.command)
     if not command:
         raise KindError("There is no command to run: python -m operations run-locked --for build -- dbt build", 2)
-    return run_locked(options.purpose, command, options.wait)
+    code = run_locked(options.purpose, command, options.wait)
+    if code:
+        tell_failure(options.purpose, f"It ended with exit code {code}.")
+    return code
 
 
 def build(options: argparse.Namespace) -> int:
@@ -36,10 +39,12 @@ def record(_: argparse.Namespace) -> int:
 
 def publish(_: argparse.Namespace) -> int:
     """Show the marts of the last build to readers, when all of its tests passed."""
+    from operations.alerts import announce
     from operations.publish import PUBLISHED, publish
     from operations.settings import shown
 
     state = publish()
+    announce()
     print(f"✓ Published {len(state.rows)} marts, {sum(state.rows.values()):,} rows: {shown(PUBLISHED)}")
     return 0
 
@@ -64,6 +69,13 @@ def states(_: argparse.Namespace) -> int:
     return 0
 
 
+def alert(_: argparse.Namespace) -> int:
+    """Tell what is wrong and was not told yet, and what is good again. Failed steps and publishes do it themselves."""
+    from operations.alerts import announce
+
+    return 0 if announce() else 1
+
+
 def without_dashes(arguments: list[str]) -> list[str]:
     """What follows `--`."""
     return arguments[1:] if arguments[:1] == ["--"] else arguments
@@ -72,6 +84,7 @@ def without_dashes(arguments: list[str]) -> list[str]:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m operations", description=operations.__doc__)
+    parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(function, name: str | None = None) -> argparse.ArgumentParser:
@@ -90,7 +103,29 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add(publish)
     add(rollback).add_argument("--to", metavar="STATE", help="a certain state, as `states` lists them")
     add(states)
+    add(alert)
     return parser.parse_args(arguments)
+
+
+def explain(error: Exception) -> KindError:
+    """Any error as one line for a person."""
+    if isinstance(error, KindError):
+        return error
+    if is_disk_full(error):
+        return KindError(f"The disk of {DATA_DIR} is full. Make room and run this again; nothing half done is in use.")
+    first_line = (str(error) or type(error).__name__).splitlines()[0]
+    return KindError(f"{first_line} ({type(error).__name__}; python -m operations --verbose shows where)")
+
+
+def tell_failure(step: str, reason: str) -> None:
+    """Alert people to a step that failed."""
+    from operations.alerts import Alert, announce
+
+    announce(Alert.of_step(step, reason))
+
+
+# Commands whose failure somebody must hear of
+TOLD = (run_locked, build, publish)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -101,12 +136,17 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("DLT_DATA_DIR", str(DATA_DIR / "dlt"))
     try:
         return options.run(options)
-    except KindError as error:
-        print(f"✗ {error}", file=sys.stderr)
-        return error.exit_code
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
+    except Exception as error:
+        if options.verbose and not isinstance(error, KindError):
+            raise
+        told = explain(error)
+        print(f"✗ {told}", file=sys.stderr)
+        if options.run in TOLD:
+            tell_failure(getattr(options, "purpose", options.run.__name__), str(told))
+        return told.exit_code
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """`dbt build` as a step of a run, and what it leaves for the history; as `__main__`, the dbt commands themselves."""
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ TARGET = Path(os.environ.get("DBT_TARGET_PATH", DATA_DIR / "target"))
 
 def build(arguments: Sequence[str]) -> int:
     """Build and test, under the lock; put everything that dbt says about it into the history."""
+    from operations.alerts import Alert, announce
     from operations.history import note_dbt, record
     from operations.lock import only_writer
     from operations.process import run_locked
@@ -22,7 +24,19 @@ def build(arguments: Sequence[str]) -> int:
         code = run_locked("build", [sys.executable, "-m", "operations.build", *arguments])
         note_dbt(TARGET, since)
         record()
+    if code:
+        announce(Alert.of_step("build", summary(TARGET, since)))
     return code
+
+
+def summary(target: Path, since: datetime) -> str:
+    """The first things that failed, for an alert that must not depend on the warehouse."""
+    path = target / "run_results.json"
+    if not path.exists() or path.stat().st_mtime < since.timestamp():
+        return "dbt did not come as far as building."
+    results = json.loads(path.read_text())["results"]
+    bad = [item["unique_id"].split(".")[2] for item in results if item["status"] in ("error", "fail", "runtime error")]
+    return f"{len(bad)} models or tests failed: {', '.join(bad[:5])}{', …' if len(bad) > 5 else ''}"
 
 
 def main(arguments: list[str]) -> int:

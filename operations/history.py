@@ -123,12 +123,12 @@ def minutes(limit: dict[str, Any] | None) -> int | None:
     return limit["count"] * {"minute": 1, "hour": 60, "day": 24 * 60}[limit["period"]]
 
 
-def record() -> int:
+def record(wait_seconds: float | None = None) -> int:
     """Load what was written down into `raw_ops` and delete it; return the number of files."""
     files = noted()
     if not files:
         return 0
-    with only_writer("recording the run"), open_warehouse(DATA_DIR) as warehouse:
+    with only_writer("recording the run", wait_seconds=wait_seconds), open_warehouse(DATA_DIR) as warehouse:
         pipeline = dlt.pipeline(
             pipeline_name="storehouse_ops",
             pipelines_dir=str(warehouse.pipelines_dir),

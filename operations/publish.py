@@ -15,7 +15,7 @@ from pathlib import Path
 
 import duckdb
 
-from ingestion.errors import LOCKED, KindError, holder_of_lock, is_disk_full
+from ingestion.errors import LOCKED, KindError, holder_of_lock
 from operations.lock import only_writer
 from operations.settings import DATA_DIR, WAREHOUSE, quote, shown, text
 from operations.steps import step
@@ -104,8 +104,6 @@ def open_warehouse():
                 f"The warehouse {shown(WAREHOUSE)} is open for writing in {holder}. Close it there and try again.",
                 LOCKED,
             ) from None
-        if is_disk_full(error):
-            raise KindError(f"The disk of {shown(DATA_DIR)} is full. Readers still see the last state.") from None
         raise
 
 

@@ -1,7 +1,11 @@
 """What surrounds the pipeline, on a tiny shop that is loaded, built and published as `make run` does it."""
 
+import json
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from conftest import Workspace
@@ -74,3 +78,80 @@ def test_a_failed_step_is_kept_with_its_reason_even_when_nothing_could_be_loaded
     assert (outcome, step) == ("failed", "ingest")
     assert "/nowhere/to/be/found" in failure
     assert not list((published.data_dir / "runs").iterdir())
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, list[dict]]]:
+    """A real HTTP server that keeps the messages sent to it, and its address for Apprise."""
+    messages: list[dict] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"json://teller:canary-password@127.0.0.1:{server.server_port}/", messages
+        server.shutdown()
+
+
+def test_alerts_are_grouped_told_once_and_taken_back(published: Workspace, receiver: tuple[str, list[dict]]) -> None:
+    address, messages = receiver
+    url = {"OPERATIONS__ALERTS__URLS": address}
+    ingest = ("run-locked", "--for", "ingest", "--")
+    operations(published, *ingest, "true")
+    (published.data_dir / "alerts.json").unlink(missing_ok=True)
+    operations(published, "alert", **url)
+    [first] = messages
+    assert first["title"].startswith("Storehouse: ")
+    assert first["type"] == "info" and " stock: " in first["message"]
+    operations(published, "alert", **url)
+    assert len(messages) == 1
+
+    broken = (*ingest, "bash", "-c", "echo The wire is cut. >&2; exit 1")
+    for _ in range(2):
+        operations(published, *broken, check=False, **url)
+    assert len(messages) == 2
+    assert messages[1]["title"] == "Storehouse: Step ingest failed"
+    assert messages[1]["type"] == "failure" and "The wire is cut." in messages[1]["message"]
+
+    operations(published, *ingest, "true", **url)
+    operations(published, "alert", **url)
+    assert len(messages) == 3
+    assert messages[2]["type"] == "success"
+    assert "✓ Good again: Step ingest failed" in messages[2]["message"]
+
+
+def test_a_failure_is_told_when_the_warehouse_cannot_be_asked(tmp_path: Path, receiver: tuple[str, list[dict]]) -> None:
+    address, messages = receiver
+    space = Workspace(tmp_path / "data")
+    space.data_dir.mkdir()
+    (space.data_dir / "warehouse.duckdb").write_bytes(b"no database any more")
+    failed = operations(space, "publish", check=False, OPERATIONS__ALERTS__URLS=address)
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr and "✗ " in failed.stderr
+    assert [message["title"] for message in messages] == ["Storehouse: Step publish failed"]
+
+
+def test_an_alert_that_could_not_be_sent_is_tried_again_and_its_address_stays_secret(
+    published: Workspace, receiver: tuple[str, list[dict]]
+) -> None:
+    address, messages = receiver
+    (published.data_dir / "alerts.json").unlink(missing_ok=True)
+    for wrong in ("json://teller:canary-password@127.0.0.1:9/", "canary-password"):
+        failed = operations(published, "alert", check=False, OPERATIONS__ALERTS__URLS=wrong)
+        assert failed.returncode == 1
+        assert "could not be sent" in failed.stderr and "canary-password" not in failed.stdout + failed.stderr
+    operations(published, "alert", OPERATIONS__ALERTS__URLS=address)
+    assert len(messages) == 1
+
+
+def test_without_an_address_alerts_go_to_the_log(published: Workspace) -> None:
+    (published.data_dir / "alerts.json").unlink(missing_ok=True)
+    assert "Storehouse: " in operations(published, "alert").stdout
+    assert operations(published, "alert").stdout == ""
