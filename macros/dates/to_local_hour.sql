@@ -1,0 +1,7 @@
+{% macro to_local_hour(timestamp, timezone) -%}
+    {{ return(adapter.dispatch('to_local_hour', 'storehouse')(timestamp, timezone)) }}
+{%- endmacro %}
+
+{% macro default__to_local_hour(timestamp, timezone) -%}
+    cast(extract(hour from {{ timestamp }} at time zone {{ timezone }}) as integer)
+{%- endmacro %}
