@@ -93,10 +93,6 @@ publish: setup ## Show the marts to readers, all at once, after a green build
 rollback: setup ## Show readers the state before the one they see
 	@$(PY) -m operations rollback
 
-.PHONY: alert
-alert: setup ## Tell what is wrong and was not told yet; failed steps and publishes do it by themselves
-	@$(PY) -m operations alert
-
 .PHONY: docs
 docs: setup ## Write the docs site into one file
 	$(call step,Docs)
@@ -114,6 +110,28 @@ summary: setup ## What the last run loaded, built and found
 .PHONY: chart
 chart: setup ## Draw the README's chart from the warehouse
 	@$(PY) scripts/charts.py
+
+##@ Operating it
+
+.PHONY: export
+export: setup ## Write the published marts as Parquet and CSV: TO=folder or URL, BY=day|month|year
+	@$(PY) -m operations export $(if $(TO),--to $(TO)) $(if $(BY),--by $(BY))
+
+.PHONY: backup
+backup: setup ## Copy the warehouse together with the state of its loads
+	@$(PY) -m operations backup
+
+.PHONY: restore
+restore: setup ## Go back to the newest backup, or to BACKUP=name
+	@$(PY) -m operations restore $(BACKUP)
+
+.PHONY: prune
+prune: setup ## Delete what is older than [operations] in .dlt/config.toml wants to keep
+	@$(PY) -m operations prune
+
+.PHONY: alert
+alert: setup ## Tell what is wrong and was not told yet; failed steps and publishes do it by themselves
+	@$(PY) -m operations alert
 
 ##@ Working on the project
 

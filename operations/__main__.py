@@ -3,10 +3,11 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
 import operations
 from ingestion.errors import KindError, is_disk_full
-from operations.settings import DATA_DIR, ROOT
+from operations.settings import BACKUPS, DATA_DIR, EXPORTS, ROOT
 
 
 def run_locked(options: argparse.Namespace) -> int:
@@ -69,11 +70,47 @@ def states(_: argparse.Namespace) -> int:
     return 0
 
 
+def export(options: argparse.Namespace) -> int:
+    """Write the published marts as Parquet and CSV to a folder or an object storage."""
+    from operations.export import export
+
+    print(f"✓ Exported to {export(options.to, options.by)}")
+    return 0
+
+
+def backup(options: argparse.Namespace) -> int:
+    """Copy the warehouse together with the state of its loads."""
+    from operations.backup import backup
+    from operations.settings import shown
+
+    print(f"✓ Backed up to {shown(backup(options.to))}")
+    return 0
+
+
+def restore(options: argparse.Namespace) -> int:
+    """Put a backup in the place of the warehouse; what was there is moved aside."""
+    from operations.backup import REPLACED, restore
+    from operations.settings import shown
+
+    source = restore(options.backup, options.source)
+    print(f"✓ Restored {shown(source)}; what was there is in {shown(REPLACED)}. Next: make run")
+    return 0
+
+
 def alert(_: argparse.Namespace) -> int:
     """Tell what is wrong and was not told yet, and what is good again. Failed steps and publishes do it themselves."""
     from operations.alerts import announce
 
     return 0 if announce() else 1
+
+
+def prune(_: argparse.Namespace) -> int:
+    """Delete what is older than .dlt/config.toml wants to keep: exports, backups, logs, history, raw click events."""
+    from operations.retention import prune
+
+    for what, count in prune().items():
+        print(f"✓ {what}: {count:,} deleted")
+    return 0
 
 
 def without_dashes(arguments: list[str]) -> list[str]:
@@ -103,7 +140,19 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     add(publish)
     add(rollback).add_argument("--to", metavar="STATE", help="a certain state, as `states` lists them")
     add(states)
+    exporting = add(export)
+    exporting.add_argument(
+        "--to", default=EXPORTS, metavar="PLACE", help="a folder, or a URL such as s3://bucket/marts"
+    )
+    exporting.add_argument("--by", choices=("day", "month", "year"), default="month", help="period of a Parquet folder")
+    add(backup).add_argument("--to", type=Path, default=BACKUPS, metavar="FOLDER", help="where backups are kept")
+    restoring = add(restore)
+    restoring.add_argument("backup", nargs="?", help="its name (default: the newest)")
+    restoring.add_argument(
+        "--from", dest="source", type=Path, default=BACKUPS, metavar="FOLDER", help="where backups are kept"
+    )
     add(alert)
+    add(prune)
     return parser.parse_args(arguments)
 
 
@@ -125,7 +174,7 @@ def tell_failure(step: str, reason: str) -> None:
 
 
 # Commands whose failure somebody must hear of
-TOLD = (run_locked, build, publish)
+TOLD = (run_locked, build, publish, export, backup, prune)
 
 
 def main(arguments: list[str] | None = None) -> int:

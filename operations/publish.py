@@ -17,12 +17,11 @@ import duckdb
 
 from ingestion.errors import LOCKED, KindError, holder_of_lock
 from operations.lock import only_writer
-from operations.settings import DATA_DIR, WAREHOUSE, quote, shown, text
+from operations.settings import DATA_DIR, WAREHOUSE, quote, setting, shown, text
 from operations.steps import step
 
 PUBLISHED = DATA_DIR / "published" / "marts.duckdb"
 STATES = PUBLISHED.parent / "states"
-KEEP = max(1, int(os.environ.get("STOREHOUSE_KEEP_STATES", "3")))
 SCHEMA = "marts"
 
 
@@ -196,6 +195,6 @@ def show(state: State) -> None:
 def prune() -> None:
     """Delete states beyond the number to keep; never the one that readers see."""
     seen = current()
-    for state in states()[:-KEEP]:
+    for state in states()[: -setting("keep_states", 3)]:
         if state != seen:
             shutil.rmtree(state.file.parent)

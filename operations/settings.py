@@ -7,6 +7,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 DATA_DIR = (ROOT / os.environ.get("STOREHOUSE_DATA_DIR", "data")).resolve()
 WAREHOUSE = DATA_DIR / "warehouse.duckdb"
+EXPORTS = os.environ.get("STOREHOUSE_EXPORT_URL", str(DATA_DIR / "exports"))
+BACKUPS = Path(os.environ.get("STOREHOUSE_BACKUP_DIR", DATA_DIR / "backups"))
 LOCK = DATA_DIR / "warehouse.lock"
 
 
@@ -28,3 +30,10 @@ def quote(name: str) -> str:
 def text(value: str) -> str:
     """A text as SQL."""
     return "'" + value.replace("'", "''") + "'"
+
+
+def setting(name: str, default: int) -> int:
+    """A number under [operations] in .dlt/config.toml, which OPERATIONS__... in the environment overrules."""
+    import dlt
+
+    return dlt.config.get(f"operations.{name}", int) or default

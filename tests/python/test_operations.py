@@ -1,12 +1,14 @@
 """What surrounds the pipeline, on a tiny shop that is loaded, built and published as `make run` does it."""
 
 import json
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import Workspace
 
@@ -155,3 +157,116 @@ def test_without_an_address_alerts_go_to_the_log(published: Workspace) -> None:
     (published.data_dir / "alerts.json").unlink(missing_ok=True)
     assert "Storehouse: " in operations(published, "alert").stdout
     assert operations(published, "alert").stdout == ""
+
+
+def manifest_of(folder: Path) -> dict:
+    """The manifest of the one export in a folder."""
+    [path] = folder.glob("*/manifest.json")
+    return json.loads(path.read_text())
+
+
+def test_an_export_holds_every_row_twice_and_says_so(published: Workspace, tmp_path: Path) -> None:
+    operations(published, "export", "--to", str(tmp_path), "--by", "month")
+    [folder] = tmp_path.iterdir()
+    manifest = manifest_of(tmp_path)
+    with duckdb.connect(published.data_dir / "published" / "marts.duckdb", read_only=True) as readers:
+        readers.execute("set TimeZone = 'UTC'")
+        marts = [name for (name,) in readers.sql("select table_name from duckdb_tables()").fetchall()]
+        assert set(manifest["rows"]) == set(marts)
+        for mart in marts:
+            columns = [f'"{name}"' for name in readers.sql(f"from marts.{mart} limit 0").columns]
+            chosen = f"select {', '.join(columns)} from"
+            parquet = f"read_parquet('{folder}/parquet/{mart}/**/*.parquet', hive_partitioning = false)"
+            assert readers.sql(f"{chosen} marts.{mart} except all {chosen} {parquet}").fetchall() == []
+            assert readers.sql(f"select count(*) from {parquet}").fetchall() == [(manifest["rows"][mart],)]
+            csv = f"read_csv('{folder}/csv/{mart}.csv', all_varchar = true)"
+            assert readers.sql(f"select count(*) from {csv}").fetchall() == [(manifest["rows"][mart],)]
+    assert list((folder / "parquet" / "fct_orders").glob("month=2024-0?/*.parquet"))
+    listed = {file["path"] for file in manifest["files"]}
+    assert listed == {str(path.relative_to(folder)) for path in folder.rglob("*.*") if path.name != "manifest.json"}
+    for mart, rows in manifest["rows"].items():
+        assert rows == sum(file["rows"] for file in manifest["files"] if f"parquet/{mart}/" in file["path"])
+
+
+def test_an_export_to_an_object_storage_is_complete_or_not_at_all(published: Workspace, tmp_path: Path) -> None:
+    [state] = [line[2:].split()[0] for line in operations(published, "states").stdout.splitlines() if line[0] == "*"]
+    # What a killed upload leaves behind: a file, and no manifest.
+    torn = tmp_path / f"{state}-by-year" / "csv" / "fct_orders.csv"
+    torn.parent.mkdir(parents=True)
+    torn.write_text("order_id\n")
+    operations(published, "export", "--to", f"file://{tmp_path}", "--by", "year")
+    manifest = manifest_of(tmp_path)
+    assert len(torn.read_text().splitlines()) == manifest["rows"]["fct_orders"] + 1
+    for file in manifest["files"]:
+        assert (tmp_path / f"{state}-by-year" / file["path"]).stat().st_size == file["bytes"]
+    assert not list(published.data_dir.glob("exporting*"))
+
+
+def test_a_place_that_cannot_be_written_is_one_line(published: Workspace) -> None:
+    failed = operations(published, "export", "--to", "s3://no-bucket/marts", check=False)
+    assert failed.returncode == 1
+    assert "Traceback" not in failed.stderr and failed.stderr.startswith("✗ Cannot export to s3://no-bucket/marts")
+
+
+def fingerprint(space: Workspace) -> dict[str, list[tuple]]:
+    """The rows of raw tables and marts, without what a load or a build stamps on them."""
+    tables = space.warehouse(
+        """
+        select
+            table_schema || '."' || table_name || '"' as name,
+            string_agg('"' || column_name || '"' order by ordinal_position) as columns
+        from information_schema.columns
+        where (table_schema in ('marts', 'snapshots') or table_schema like 'raw\\_%' escape '\\')
+            and table_schema != 'raw_ops' and table_name != 'table_loads' and table_schema not like '%staging'
+            and table_name not like '\\_dlt%' escape '\\' and table_name not like 'ops\\_%' escape '\\'
+            and column_name not in ('_dlt_load_id', 'load_id', 'dbt_updated_at')
+        group by name
+        """
+    )
+    return {table: sorted(space.warehouse(f"select {columns} from {table}"), key=repr) for table, columns in tables}
+
+
+def test_the_disaster_drill_ends_in_the_same_tables(published: Workspace) -> None:
+    operations(published, "backup")
+    published.demo("advance", "--days", "3")
+    published.ingest()
+    published.dbt("build")
+    without_disaster = fingerprint(published)
+    assert len(without_disaster) > 30
+
+    (published.data_dir / "warehouse.duckdb").write_bytes(b"no database any more")
+    shutil.rmtree(published.data_dir / "dlt")
+    operations(published, "restore")
+    published.ingest()
+    operations(published, "build")
+    after = fingerprint(published)
+    assert after.keys() == without_disaster.keys()
+    assert [table for table, rows in after.items() if rows != without_disaster[table]] == []
+
+
+def test_a_damaged_backup_is_refused(published: Workspace) -> None:
+    operations(published, "backup")
+    backup = max((published.data_dir / "backups").iterdir())
+    with (backup / "warehouse.duckdb").open("r+b") as file:
+        file.seek(5000)
+        file.write(b"!")
+    failed = operations(published, "restore", check=False)
+    assert failed.returncode == 1
+    assert "is damaged: warehouse.duckdb is not what it was" in failed.stderr
+    assert "no backup 20200101T000000Z" in operations(published, "restore", "20200101T000000Z", check=False).stderr
+
+
+def test_prune_deletes_what_is_older_than_the_configuration_keeps(published: Workspace) -> None:
+    clicks = "select count(distinct file_path) from raw_files.clickstream"
+    [(days,)] = published.warehouse(clicks)
+    assert days > 30
+    for name in ("20200101T000000-000000-by-month", "20200102T000000-000000-by-month"):
+        (published.data_dir / "exports" / name).mkdir(parents=True)
+    operations(published, "prune")
+    assert published.warehouse(clicks) == [(days,)]
+    operations(published, "prune", OPERATIONS__KEEP_CLICK_DAYS="9", OPERATIONS__KEEP_EXPORTS="1")
+    kept = published.warehouse(
+        "select count(distinct regexp_extract(file_path, 'date=([0-9-]+)')) from raw_files.clickstream"
+    )
+    assert kept[0][0] <= 10
+    assert [path.name for path in (published.data_dir / "exports").iterdir()] == ["20200102T000000-000000-by-month"]
