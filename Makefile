@@ -8,6 +8,7 @@ SIZE ?= small
 DAYS ?= 1
 SELECT ?=
 PORT ?= 8080
+export REFERENCE ?= ../shared/reference
 
 # Every runtime file lives in one folder. dbt reads the same values from .env when it is run by hand.
 export STOREHOUSE_DATA_DIR ?= data
@@ -28,7 +29,7 @@ step = @printf '\n\033[1m▸ %s\033[0m\n' "$(1)"
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 		/^##@/ {printf "\n\033[1m%s\033[0m\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  \033[36m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  \033[36m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 ##@ The main things
 
@@ -134,6 +135,11 @@ alert: setup ## Tell what is wrong and was not told yet; failed steps and publis
 	@$(PY) -m operations alert
 
 ##@ Working on the project
+
+.PHONY: verify-reference
+verify-reference: setup ## Compare the models with published numbers: REFERENCE=folder of the data sets
+	$(call step,Published numbers)
+	@$(PY) scripts/verify_reference.py
 
 .PHONY: lint
 lint: setup ## Check SQL, Python and YAML, and that dbt parses without a warning
