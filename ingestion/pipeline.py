@@ -5,17 +5,19 @@ tables change inside one transaction each, keys are natural, and the state moves
 """
 
 import time
-from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 import dlt
 import pyarrow as pa
+from dlt.common.pipeline import ExtractInfo
 from dlt.common.runtime.collector import Collector
 from dlt.extract import DltResource, DltSource
 
 from ingestion.changes import drop_unchanged, quote
 from ingestion.errors import KindError
+from ingestion.observe import Observation
 from ingestion.warehouse import COLUMNS, Warehouse
 
 FEW_ROWS = 100
@@ -70,15 +72,14 @@ def run_source(
 ) -> Result:
     """Extract, normalize and load one source; a dry run extracts and then drops what it has."""
     started = time.monotonic()
-    read: Counter[str] = Counter()
-    for resource in source.resources.values():
-        prepare(resource, warehouse, pipeline.dataset_name, read)
     pipeline.sync_destination()
+    seen = Observation(pipeline, source)
+    for resource in source.resources.values():
+        prepare(resource, warehouse, pipeline.dataset_name, seen)
     extracted = pipeline.extract(source, loader_file_format=warehouse.file_format)
-    metrics = {name: metric for step in extracted.metrics.values() for name, metric in step[0]["table_metrics"].items()}
     tables = [resource.table_name for resource in source.resources.values()]
     if not allow_shrink:
-        refuse_to_shrink(pipeline, source, warehouse, read)
+        refuse_to_shrink(pipeline, source, warehouse, seen)
     if dry_run:
         pipeline.abort_packages()
     else:
@@ -88,13 +89,23 @@ def run_source(
             columns = source.schema.get_table_columns(table).items()
             keys = [name for name, column in columns if column.get("primary_key") or column.get("merge_key")]
             warehouse.finish(f"{pipeline.dataset_name}.{table}", keys)
+        seen.write(extracted.loads_ids[0], bytes_by_table(extracted))
     result = Result(source.name)
     for table in tables:
-        changed = metrics[table].items_count if table in metrics else 0
         held = rows_held(warehouse, f"{pipeline.dataset_name}.{table}")
-        result.tables.append(TableResult(table, read[table], changed, held))
+        result.tables.append(TableResult(table, seen.tables[table].rows, seen.tables[table].changed, held))
     result.seconds = time.monotonic() - started
     return result
+
+
+def bytes_by_table(extracted: ExtractInfo) -> dict[str, int]:
+    """How many bytes were extracted for each table."""
+    return {
+        table: metrics.file_size
+        for steps in extracted.metrics.values()
+        for step in steps
+        for table, metrics in step["table_metrics"].items()
+    }
 
 
 def rows_held(warehouse: Warehouse, table: str) -> int:
@@ -105,17 +116,18 @@ def rows_held(warehouse: Warehouse, table: str) -> int:
     return held
 
 
-def refuse_to_shrink(pipeline: dlt.Pipeline, source: DltSource, warehouse: Warehouse, read: Counter[str]) -> None:
+def refuse_to_shrink(pipeline: dlt.Pipeline, source: DltSource, warehouse: Warehouse, seen: Observation) -> None:
     """Drop what was extracted when it would replace a table by less than half of its rows: a source may be broken."""
     for resource in source.resources.values():
         table = resource.table_name
-        if resource.write_disposition != "replace" or table not in read:
+        if resource.write_disposition != "replace" or table not in seen.tables:
             continue
+        rows = seen.tables[table].rows
         held = rows_held(warehouse, f"{pipeline.dataset_name}.{table}")
-        if held > FEW_ROWS and read[table] < held / 2:
+        if held > FEW_ROWS and rows < held / 2:
             pipeline.abort_packages()
             raise KindError(
-                f"{source.name}.{table} has {read[table]:,} rows now, and {held:,} in the warehouse. Nothing was "
+                f"{source.name}.{table} has {rows:,} rows now, and {held:,} in the warehouse. Nothing was "
                 "loaded. If so many rows are gone on purpose, run again with --allow-shrink."
             )
 
@@ -136,16 +148,18 @@ def sum_up(results: list[Result]) -> Result:
     return total
 
 
-def prepare(resource: DltResource, warehouse: Warehouse, dataset: str, read: Counter[str]) -> None:
-    """Count the rows of a resource and, where rows are merged by key, let only changed ones through."""
+def prepare(resource: DltResource, warehouse: Warehouse, dataset: str, seen: Observation) -> None:
+    """Watch the rows of a resource and, where rows are merged by key, let only changed ones through."""
     table = resource.table_name
-
-    def count(rows: pa.Table) -> pa.Table:
-        read[table] += rows.num_rows
-        return rows
-
-    resource.add_map(count)
+    resource.add_map(partial(watch, partial(seen.see, table)))
     schema = resource.compute_table_schema()
     keys = [name for name, column in schema["columns"].items() if column.get("primary_key")]
     if keys and schema["write_disposition"] == "merge":
         resource.add_map(partial(drop_unchanged, warehouse, f"{dataset}.{table}", keys))
+    resource.add_map(partial(watch, partial(seen.see_changed, table)))
+
+
+def watch(look: Callable[[pa.Table], None], rows: pa.Table) -> pa.Table:
+    """Pass rows on after a look at them."""
+    look(rows)
+    return rows

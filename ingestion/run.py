@@ -20,6 +20,7 @@ from ingestion.sources.shop import shop
 from ingestion.sources.shop_cdc import replicate
 from ingestion.sources.stream import settle, stream
 from ingestion.warehouse import Warehouse, open_warehouse
+from operations.history import record
 from operations.lock import only_writer
 
 FACTORIES = {"shop": shop, "api": api, "files": files, "stream": stream}
@@ -50,6 +51,7 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
                     fail(error, name)
             if not exit_codes:
                 check_names(options.tables, results)
+        record()
     except Exception as error:
         fail(error, None)
     if results:

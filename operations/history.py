@@ -23,6 +23,27 @@ TABLES = {
         ["run_id", "step", "started_at"],
         {"run_id": TEXT, "step": TEXT, "started_at": TIME, "finished_at": TIME, "exit_code": NUMBER, "detail": TEXT},
     ),
+    "table_loads": (
+        ["load_id", "source", "table_name"],
+        {
+            "run_id": TEXT,
+            "load_id": TEXT,
+            "source": TEXT,
+            "table_name": TEXT,
+            "started_at": TIME,
+            "rows_read": NUMBER,
+            "rows_loaded": NUMBER,
+            "rows_rejected": NUMBER,
+            "rows_unchanged": NUMBER,
+            "bytes": NUMBER,
+            "seconds_reading": SECONDS,
+            "watermark_before": TEXT,
+            "watermark_after": TEXT,
+            "lag_seconds": SECONDS,
+            "new_columns": TEXT,
+            "missing_columns": TEXT,
+        },
+    ),
     "dbt_results": (
         ["invocation_id", "unique_id"],
         {

@@ -45,7 +45,7 @@ def sources_table(connection: duckdb.DuckDBPyConnection) -> Table:
         select table_schema, table_name from information_schema.columns
         where column_name = '_dlt_load_id' and starts_with(table_schema, 'raw_')
             and not ends_with(table_schema, '_staging') and not starts_with(table_name, '_dlt')
-            and not ends_with(table_name, '_keys') and table_name <> 'file_manifest'
+            and table_schema <> 'raw_ops' and not ends_with(table_name, '_keys') and table_name <> 'file_manifest'
             and table_schema in (
                 select table_schema from information_schema.tables where table_name = '_dlt_loads'
             )

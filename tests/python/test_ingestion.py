@@ -1,10 +1,12 @@
 """Ingestion through its command line, against the tiny demo shop: nothing lost, nothing twice, whatever happens."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
 from collections import Counter
+from datetime import datetime
 
 import duckdb
 import psycopg2
@@ -133,6 +135,35 @@ def test_a_second_load_changes_nothing(loaded: Workspace) -> None:
     before = loaded.warehouse(loads)
     loaded.ingest()
     assert loaded.warehouse(loads) == before
+
+
+def test_every_load_says_what_it_did(loaded: Workspace) -> None:
+    loaded.shop("alter table shop.suppliers rename min_order_quantity to minimum")
+    loaded.ingest("--source", "files", "shop", "--full-refresh", STOREHOUSE_RUN_ID="told")
+    counts = "rows_read, rows_loaded, rows_rejected, rows_unchanged, bytes"
+    told = {
+        table: counts
+        for table, *counts in loaded.warehouse(
+            f"select table_name, {counts} from raw_ops.table_loads where run_id = 'told'"
+        )
+    }
+    assert all(read == loaded + rejected + unchanged for read, loaded, rejected, unchanged, _ in told.values())
+    [(broken,)] = loaded.warehouse("select count(*) from raw_files.clickstream where read_error is not null")
+    assert broken and told["clickstream"][2] == broken
+    assert told["orders"][0] == loaded.shop("select count(*) from shop.orders")[0][0]
+    assert all(size > 0 for *_, size in told.values())
+    [(watermark,)] = loaded.warehouse(
+        "select watermark_after from raw_ops.table_loads where table_name = 'orders' and run_id = 'told'"
+    )
+    assert datetime.fromisoformat(watermark) == loaded.shop("select max(updated_at) from shop.orders")[0][0]
+    assert loaded.warehouse(
+        "select table_name, new_columns, missing_columns from raw_ops.table_loads "
+        "where run_id = 'told' and (new_columns is not null or missing_columns is not null)"
+    ) == [("suppliers", "minimum", "min_order_quantity")]
+    lines = map(json.loads, (loaded.data_dir / "logs" / "ingestion.jsonl").read_text().splitlines())
+    assert {line["table_name"] for line in lines if line["run_id"] == "told"} == set(told)
+    loaded.shop("alter table shop.suppliers rename minimum to min_order_quantity")
+    loaded.ingest("--source", "shop", "--tables", "suppliers", "--full-refresh")
 
 
 def test_after_some_days_raw_equals_the_shop_again(loaded: Workspace) -> None:
