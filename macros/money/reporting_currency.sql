@@ -1,3 +1,3 @@
 {% macro reporting_currency() -%}
-    '{{ var("reporting_currency", "EUR") }}'
+    '{{ var("reporting_currency") }}'
 {%- endmacro %}

@@ -1,4 +1,4 @@
-{% set as_of_date = var('as_of_date', none) %}
+{% set as_of_date = var('as_of_date') %}
 {% set as_of_expression = "cast('" ~ as_of_date ~ "' as date)" if as_of_date else 'orders.last_date' %}
 
 with

@@ -1,4 +1,4 @@
-{%- set horizon_days = var('churn_horizon_days', 90) %}
+{%- set horizon_days = var('churn_horizon_days') %}
 
 with
 

@@ -1,6 +1,6 @@
 {%- set windows = [
-    ('recent', var('inventory_velocity_days', 28)),
-    ('longer', var('inventory_dead_days', 90)),
+    ('recent', var('inventory_velocity_days')),
+    ('longer', var('inventory_dead_days')),
 ] -%}
 
 with

@@ -1,4 +1,4 @@
-{%- set recovery_days = var('cart_recovery_days', 7) -%}
+{%- set recovery_days = var('cart_recovery_days') -%}
 {%- set in_visit_order = 'order by event_at, step_number, event_id' -%}
 
 with

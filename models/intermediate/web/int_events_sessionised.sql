@@ -1,4 +1,4 @@
-{%- set gap_minutes = var('session_gap_minutes', 30) -%}
+{%- set gap_minutes = var('session_gap_minutes') -%}
 {#- One order of a visitor's events for every window: ties of the clock go by the step of the way to a purchase. -#}
 {%- set in_visit_order = 'order by event_at, step_number, event_id' -%}
 

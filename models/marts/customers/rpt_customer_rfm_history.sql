@@ -14,7 +14,7 @@ fixed_cut_points as (
 
 segments as (
     select * from {{ ref('int_rfm_segments_matched_to_scores') }}
-    where scheme = '{{ var("rfm_segment_scheme", "standard") }}'
+    where scheme = '{{ var("rfm_segment_scheme") }}'
 ),
 
 value_tiers as (

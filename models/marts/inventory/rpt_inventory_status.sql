@@ -1,8 +1,8 @@
 -- One row per product and location that the shop keeps stock of, at the end of as_of_date. Committed, incoming and
 -- safety stock have no history: a report for a day in the past shows those of today.
-{%- set dead_days = var('inventory_dead_days', 90) %}
-{%- set excess_days = var('inventory_excess_days', 180) %}
-{%- set cover_days = var('inventory_order_cover_days', 28) %}
+{%- set dead_days = var('inventory_dead_days') %}
+{%- set excess_days = var('inventory_excess_days') %}
+{%- set cover_days = var('inventory_order_cover_days') %}
 
 with
 

@@ -1,8 +1,8 @@
 -- One row per ordered pair of products sold together: "who buys product_id also buys related_product_id". Support and
 -- lift are the same both ways, confidence is not. Gift cards and free-text lines are no products.
-{%- set min_orders = var('affinity_min_orders', 5) %}
-{%- set min_support = var('affinity_min_support', 0.0001) %}
-{%- set window_days = var('affinity_days', 365) %}
+{%- set min_orders = var('affinity_min_orders') %}
+{%- set min_support = var('affinity_min_support') %}
+{%- set window_days = var('affinity_days') %}
 
 with
 

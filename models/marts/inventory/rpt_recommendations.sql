@@ -1,9 +1,9 @@
 -- One row per identity and rank: what to show or write to a person next. Ask is_marketing_opt_in of dim_customers
 -- before writing. Everything here can be sold now and was not bought lately by that person.
-{%- set per_identity = var('recommendations_per_identity', 5) %}
-{%- set exclude_days = var('recommendation_exclude_days', 90) %}
+{%- set per_identity = var('recommendations_per_identity') %}
+{%- set exclude_days = var('recommendation_exclude_days') %}
 {%- set related_per_product = 20 %}
-{%- set best_seller_days = var('best_seller_days', 90) %}
+{%- set best_seller_days = var('best_seller_days') %}
 
 with
 
@@ -77,7 +77,7 @@ related_products as (
         ) as related_rank
     from affinity
     inner join sellable_products on affinity.related_product_id = sellable_products.product_id
-    where affinity.lift >= {{ var('recommendation_min_lift', 1.5) }}
+    where affinity.lift >= {{ var('recommendation_min_lift') }}
 ),
 
 best_sellers as (

@@ -23,7 +23,7 @@ final as (
         'A load brought ' || rows_in_load || ' rows of ' || source_table || ' that cannot be trusted' as title,
         'The first: ' || reject_reason || ' in ' || row_key || ' ' || coalesce(row_json, '') as detail
     from rejected_rows_numbered
-    where row_from_the_last = 1 and rows_in_load >= {{ var('alert_rejected_rows', 15) }}
+    where row_from_the_last = 1 and rows_in_load >= {{ var('alert_rejected_rows') }}
 )
 
 select * from final

@@ -1,7 +1,7 @@
 -- One row per product and month with a sale or a return; returns stand in the month of the refund. Amounts add up over
 -- rows; ranks, shares and classes hold within their month only.
-{%- set a_share_pct = var('abc_a_share_pct', 80) %}
-{%- set b_share_pct = var('abc_b_share_pct', 95) %}
+{%- set a_share_pct = var('abc_a_share_pct') %}
+{%- set b_share_pct = var('abc_b_share_pct') %}
 {%- set sums = {
     'gross_sales': ['sale'],
     'discounts': ['discount'],

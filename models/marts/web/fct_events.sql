@@ -29,7 +29,7 @@ final as (
         quantity,
 
         -- flags
-        received_at > occurred_at + interval '{{ var("late_event_minutes", 60) }}' minute as is_late,
+        received_at > occurred_at + interval '{{ var("late_event_minutes") }}' minute as is_late,
         occurred_at > received_at as is_clock_ahead,
 
         -- timestamps

@@ -1,7 +1,7 @@
 -- One row per web or app sale and visit of the buyer in the 30 days before it; one row without a visit where none is
 -- known. A visit may lead to several sales: count sales by distinct order_id.
-{%- set channels = var('web_order_channels', ['web', 'app']) %}
-{%- set lookback_days = var('attribution_lookback_days', 30) %}
+{%- set channels = var('web_order_channels') %}
+{%- set lookback_days = var('attribution_lookback_days') %}
 
 with
 

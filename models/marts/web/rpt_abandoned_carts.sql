@@ -3,7 +3,7 @@
 {%- set last_event_columns = [
     'session_key', 'identity_key', 'device', 'traffic_source', 'session_ended_at', 'event_date', 'event_at',
 ] %}
-{%- set recovery_days = var('cart_recovery_days', 7) %}
+{%- set recovery_days = var('cart_recovery_days') %}
 
 with
 
@@ -142,7 +142,7 @@ final as (
     from carts_followed
     where
         recovered_at is null
-        or recovered_at > session_ended_at + interval '{{ var("session_gap_minutes", 30) }}' minute
+        or recovered_at > session_ended_at + interval '{{ var("session_gap_minutes") }}' minute
 )
 
 select * from final

@@ -4,7 +4,7 @@
     'first_touch', 'last_touch', 'last_non_direct', 'linear', 'time_decay', 'position_based',
 ] %}
 {%- set scale = 1000000000 %}
-{%- set half_life_days = var('attribution_half_life_days', 7) %}
+{%- set half_life_days = var('attribution_half_life_days') %}
 
 with
 

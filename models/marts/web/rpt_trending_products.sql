@@ -55,7 +55,7 @@ final as (
         cast(product_hours.cart_quantity as integer) as cart_quantity,
 
         -- flags
-        product_hours.view_count >= {{ var('trending_min_views', 100) }} as is_trending
+        product_hours.view_count >= {{ var('trending_min_views') }} as is_trending
     from product_hours
     inner join products on product_hours.product_id = products.product_id
     where product_hours.view_count > 0

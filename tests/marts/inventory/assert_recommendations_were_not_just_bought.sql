@@ -16,4 +16,4 @@ where
     order_lines.is_sale
     and order_lines.line_type = 'product'
     and order_lines.order_date
-    > {{ dbt.dateadd('day', -var('recommendation_exclude_days', 90), 'bounds.as_of_date') }}
+    > {{ dbt.dateadd('day', -var('recommendation_exclude_days'), 'bounds.as_of_date') }}

@@ -1,5 +1,5 @@
 -- A model that shares out more or less than was sold makes the channels' revenue contradict the shop's.
-{%- set channels = var('web_order_channels', ['web', 'app']) %}
+{%- set channels = var('web_order_channels') %}
 
 with
 

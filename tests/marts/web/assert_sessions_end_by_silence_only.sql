@@ -21,4 +21,4 @@ from events_in_order
 where
     previous_event_at is not null
     and (session_key = previous_session_key)
-    <> (event_at <= previous_event_at + interval '{{ var("session_gap_minutes", 30) }}' minute)
+    <> (event_at <= previous_event_at + interval '{{ var("session_gap_minutes") }}' minute)
