@@ -34,7 +34,7 @@ help: ## List the targets
 ##@ The main things
 
 .PHONY: run
-run: demo ingest build publish docs summary ## Set up, start the demo shop, load, build, test, publish, summarise
+run: demo ingest build publish docs dashboard summary ## Set up, start the demo shop, load, build, test, publish, show
 
 .PHONY: test
 test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit and data tests
@@ -108,9 +108,14 @@ docs-serve: docs ## Write and serve the docs site: PORT=8080
 summary: setup ## What the last run loaded, built and found
 	@$(PY) scripts/summary.py
 
+.PHONY: dashboard
+dashboard: setup ## Draw the published marts into one HTML file
+	$(call step,Dashboard)
+	@$(PY) -m dashboards
+
 .PHONY: chart
-chart: setup ## Draw the README's chart from the warehouse
-	@$(PY) scripts/charts.py
+chart: setup ## Draw the README's chart from the published marts
+	@$(PY) -m dashboards --image
 
 ##@ Operating it
 

@@ -107,6 +107,7 @@ def main() -> None:
         console.print(segments_table(connection), "")
     console.print(f"[bold]Warehouse[/bold]  {WAREHOUSE}")
     console.print(f"[bold]Docs[/bold]       {DATA_DIR / 'docs/static_index.html'}   (or: make docs-serve)")
+    console.print(f"[bold]Dashboard[/bold]  {DATA_DIR / 'dashboard.html'}")
     console.print("[bold]Next[/bold]       make demo-advance DAYS=7 && make run   a week passes in the shop")
 
 

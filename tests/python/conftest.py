@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 import psycopg2
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -103,3 +104,16 @@ def pipeline(tiny_shop: Workspace) -> Workspace:
     tiny_shop.ingest()
     tiny_shop.dbt("build")
     return tiny_shop
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real browser without a window."""
+    browser_path = subprocess.run([ROOT / "scripts/browser.sh"], capture_output=True, text=True, check=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=browser_path.stdout.strip(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield browser
+        browser.close()

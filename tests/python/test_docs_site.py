@@ -2,15 +2,14 @@
 
 import functools
 import json
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Workspace
-from playwright.sync_api import Page, sync_playwright
+from conftest import Workspace
+from playwright.sync_api import Browser, Page
 
 MODEL = "fct_orders"
 
@@ -31,20 +30,13 @@ def target(tiny_shop: Workspace) -> Path:
 
 
 @pytest.fixture(scope="module")
-def page(target: Path) -> Iterator[Page]:
+def page(target: Path, browser: Browser) -> Iterator[Page]:
     """A browser page on the served site."""
-    browser_path = subprocess.run([ROOT / "scripts/browser.sh"], capture_output=True, text=True, check=True)
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(QuietHandler, directory=str(target)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=browser_path.stdout.strip(),
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        )
-        page = browser.new_page(viewport={"width": 1400, "height": 900})
-        page.goto(f"http://127.0.0.1:{server.server_port}/static_index.html")
-        yield page
-        browser.close()
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"http://127.0.0.1:{server.server_port}/static_index.html")
+    yield page
     server.shutdown()
 
 

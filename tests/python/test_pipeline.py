@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 from conftest import Workspace
 from oracle import daily_sales
+from playwright.sync_api import Browser
 
 MEASURES = ["gross_sales", "discounts", "returns", "taxes", "shipping", "orders"]
 AUDIT_COLUMNS = ("_dlt_load_id", "loaded_at", "dbt_updated_at")
@@ -109,6 +110,25 @@ def test_the_summary_says_what_the_run_did(pipeline: Workspace) -> None:
         "select net_sales from marts.agg_daily_sales order by date_day desc limit 1 offset 1"
     )
     assert f"EUR {net_sales:,.2f} net" in printed
+
+
+def test_the_dashboard_draws_the_published_marts(pipeline: Workspace, browser: Browser) -> None:
+    pipeline.run(sys.executable, "-m", "operations", "publish")
+    pipeline.run(sys.executable, "-m", "dashboards")
+    complaints = []
+    page = browser.new_page()
+    page.on("request", lambda request: complaints.append(request.url) if not request.url.startswith("file:") else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((pipeline.data_dir / "dashboard.html").as_uri())
+    page.locator("section").last.locator("svg").wait_for()
+    assert not complaints, "the page must read nothing from outside and raise nothing"
+
+    days = daily_sales(pipeline.shop)
+    [(as_of,)] = pipeline.warehouse("select max(date_day) from marts.agg_daily_sales")
+    orders = sum(figures["orders"] for day, figures in days.items() if 1 <= (as_of - day).days <= 28)
+    assert f"Orders\n{orders:,}\n" in page.inner_text(".figures")
+    for panel in page.locator("section").all():
+        assert panel.locator("svg .mark-rect path, svg .mark-line path").count() > 1, panel.inner_text()
 
 
 def test_a_second_run_changes_nothing(pipeline: Workspace) -> None:
