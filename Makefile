@@ -49,6 +49,12 @@ setup: $(READY) ## Install everything the project needs, inside the repository
 $(READY): requirements.txt packages.yml package-lock.yml scripts/setup.sh scripts/dbt_packages.sh $(shell find offline_packages -type f 2>/dev/null)
 	@scripts/setup.sh
 
+.PHONY: spark-setup
+spark-setup: .venv/.storehouse-spark ## Install Spark too, for TARGET=spark
+
+.venv/.storehouse-spark: requirements-spark.txt $(READY)
+	@scripts/setup.sh spark
+
 ##@ The demo shop
 
 .PHONY: demo
@@ -160,7 +166,10 @@ lock: setup ## Renew requirements.txt after a change of pyproject.toml
 	@$(BIN)/uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
 		--generate-hashes --no-annotate --no-header --upgrade --quiet --output-file requirements.txt
 	@sed -i.bak '1i # Locked by `make lock` from pyproject.toml: exact versions with hashes, for every platform.' requirements.txt
-	@rm requirements.txt.bak
+	@$(BIN)/uv pip compile pyproject.toml --group spark --universal --python-version 3.11 --constraint requirements.txt \
+		--generate-hashes --no-annotate --no-header --quiet --output-file requirements-spark.txt
+	@sed -i.bak '1i # Locked by `make lock`: what building on Spark needs.' requirements-spark.txt
+	@rm requirements.txt.bak requirements-spark.txt.bak
 
 .PHONY: clean
 clean: ## Stop the demo shop and delete every runtime file: data/, .venv/, dbt_packages/

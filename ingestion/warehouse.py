@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.csv
 from dlt.common.destination import AnyDestination
 
+from ingestion.destination import ExactPostgres
 from ingestion.errors import LOCKED, KindError
 
 COLUMNS = """
@@ -67,13 +68,12 @@ class DuckDB:
 class Postgres:
     """A Postgres server, as the role that may load."""
 
-    # dlt's faster way, CSV files, makes nulls of empty texts.
-    file_format = "insert_values"
+    file_format = "csv"
 
     def __init__(self, connection: Any, url: str, data_dir: Path) -> None:
         self.connection = connection
         self.pipelines_dir = data_dir / "warehouses" / "postgres" / "dlt"
-        self.destination = dlt.destinations.postgres(url, create_indexes=False)
+        self.destination = ExactPostgres(url, destination_name="postgres", create_indexes=False)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple]:
         """The rows of a query."""
@@ -117,8 +117,16 @@ def open_warehouse(data_dir: Path) -> Iterator[Warehouse]:
     elif target in ("dev", "ci"):
         with duckdb.connect(data_dir / "warehouse.duckdb") as connection:
             yield DuckDB(connection, data_dir)
+    elif target == "spark":
+        from warehouses import lake
+        from warehouses.settings import folder
+
+        home = folder("spark")
+        with duckdb.connect(home / "landing.duckdb") as connection:
+            yield DuckDB(connection, home)
+            lake.bring(connection)
     else:
-        raise KindError(f"Nothing can be loaded into STOREHOUSE_TARGET={target}: it must be dev or postgres.")
+        raise KindError(f"Nothing can be loaded into STOREHOUSE_TARGET={target}: it must be dev, postgres or spark.")
 
 
 def refuse_second_writer(connection: Any) -> None:

@@ -18,7 +18,12 @@ if ! "$venv_python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev
     "$python" -m venv --clear .venv || fail "The virtual environment could not be made. On Debian and Ubuntu: apt-get install python3-venv; then run make setup again."
 fi
 
-echo "▸ Installing the locked packages (requirements.txt)"
+locks=(requirements.txt)
+# Once asked for, Spark stays: it is 450 MB that only TARGET=spark needs.
+if [ "${1:-}" = spark ] || [ -e .venv/.storehouse-spark ]; then
+    locks+=(requirements-spark.txt)
+fi
+echo "▸ Installing the locked packages (${locks[*]})"
 uv_version=$(sed -n 's/^uv==\([^ ]*\).*/\1/p' requirements.txt)
 if [ "$(.venv/bin/uv --version 2>/dev/null | cut -d' ' -f2)" != "$uv_version" ]; then
     "$venv_python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
@@ -28,7 +33,7 @@ fi
 # A mirror or a certificate authority that pip was told about holds for uv as well.
 index=${PIP_INDEX_URL:-$("$venv_python" -m pip config get global.index-url 2>/dev/null || true)}
 [ -z "$index" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
-UV_SYSTEM_CERTS=true .venv/bin/uv pip sync --quiet --python "$venv_python" --require-hashes requirements.txt ||
+UV_SYSTEM_CERTS=true .venv/bin/uv pip sync --quiet --python "$venv_python" --require-hashes "${locks[@]}" ||
     fail "The locked packages could not be installed (see above). Check the network or the disk and run make setup again: it goes on where it stopped."
 
 [ -f .env ] || cp .env.example .env # dbt reads it by itself
@@ -38,4 +43,5 @@ echo "▸ Installing the dbt packages (packages.yml)"
 scripts/dbt_packages.sh
 
 touch .venv/.storehouse-setup
+[ "${#locks[@]}" = 1 ] || touch .venv/.storehouse-spark
 echo "✓ Set up. Next: make run"

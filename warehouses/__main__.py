@@ -5,7 +5,9 @@ import shlex
 import sys
 
 from ingestion.errors import KindError
-from warehouses import parity, postgres
+from warehouses import parity, postgres, spark
+
+WAREHOUSES = {"postgres": postgres, "spark": spark}
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -17,12 +19,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "names an existing Postgres server to use instead of the embedded one.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    start = commands.add_parser("start", help="start a warehouse; harmless when it runs")
+    start.add_argument("warehouse", choices=WAREHOUSES)
+    start.add_argument("--workers", type=int, default=2, help="Spark: worker processes (default: 2)")
+    start.add_argument("--cores", type=int, default=1, help="Spark: cores of each worker (default: 1)")
+    start.add_argument("--memory", default="1g", help="Spark: memory of each worker and of the driver (default: 1g)")
     for command, text in (
-        ("start", "start a warehouse, with its roles and grants; harmless when it runs"),
         ("stop", "stop a warehouse and keep its data"),
         ("env", "print the connection as lines for a shell"),
     ):
-        commands.add_parser(command, help=text).add_argument("warehouse", choices=["postgres"])
+        commands.add_parser(command, help=text).add_argument("warehouse", choices=WAREHOUSES)
     commands.add_parser("status", help="what runs where")
     parity.add_arguments(
         commands.add_parser("parity", help="build one shop on two engines and compare every mart value by value")
@@ -35,15 +41,17 @@ def main() -> int:
     options = parse()
     try:
         match options.command:
+            case "start" if options.warehouse == "spark":
+                spark.start(options.workers, options.cores, options.memory)
             case "start":
                 postgres.start()
             case "stop":
-                postgres.stop()
+                WAREHOUSES[options.warehouse].stop()
             case "env":
-                for name, value in postgres.environment().items():
+                for name, value in WAREHOUSES[options.warehouse].environment().items():
                     print(f"export {name}={shlex.quote(value)}")
             case "status":
-                print(postgres.status())
+                print(postgres.status(), spark.status(), sep="\n")
             case "parity":
                 return parity.run(options)
     except KindError as error:

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingestion.errors import KindError
-from warehouses import postgres
+from warehouses import postgres, spark
 from warehouses.settings import ROOT, data_dir
 
 MART_SCHEMA = "marts"
@@ -44,7 +44,7 @@ class Difference:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what can be chosen."""
-    parser.add_argument("--targets", nargs="+", default=["dev", "postgres"], choices=["dev", "postgres"])
+    parser.add_argument("--targets", nargs="+", default=["dev", "postgres"], choices=list(EXPORTERS))
     parser.add_argument("--size", default="tiny", choices=["tiny", "small"])
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--increments", type=int, default=3, help="how often days pass, after the first load")
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
                 break
     finally:
         if not options.keep:
-            for server in ("demo_shop stop", "warehouses stop postgres"):
+            for server in ("demo_shop stop", "warehouses stop spark", "warehouses stop postgres"):
                 subprocess.run(
                     [sys.executable, "-m", *server.split()], cwd=ROOT, stdout=subprocess.DEVNULL, check=False
                 )
@@ -253,7 +253,16 @@ def duckdb_type(name: str, precision: int | None, scale: int | None) -> str:
     return {"character varying": "varchar", "text": "varchar", "double precision": "double"}.get(name, name)
 
 
-EXPORTERS = {"dev": export_duckdb, "postgres": export_postgres}
+def export_spark(marts: list[str], folder: Path) -> None:
+    """Write the marts of the lake: one file each, for they are small enough to be compared."""
+    with spark.session() as session:
+        for mart in marts:
+            session.table(f"{MART_SCHEMA}.{mart}").coalesce(1).write.parquet(str(folder / "spark"), mode="overwrite")
+            [file] = (folder / "spark").glob("*.parquet")
+            file.replace(folder / f"{mart}.parquet")
+
+
+EXPORTERS = {"dev": export_duckdb, "postgres": export_postgres, "spark": export_spark}
 
 
 def as_table(differences: list[Difference]) -> Table:

@@ -5,6 +5,7 @@
 | `warehouse_loader` | make and fill the `raw_...` schemas |
 | `warehouse_transformer` | read raw; make and fill every other schema |
 | `warehouse_reader` | read the marts, nothing else |
+| `warehouse_lake` | keep the catalog of Spark's tables, in a database of its own |
 """
 
 import json
@@ -21,9 +22,11 @@ from warehouses.server import SUPERUSER, Server
 from warehouses.settings import ROOT, folder, free_port, new_secret, read_state, write_private
 
 URL = "STOREHOUSE_POSTGRES_URL"
-ROLES = ("loader", "transformer", "reader")
 DATABASE = "storehouse"
-GRANTS = ROOT / "warehouses" / "grants.sql"
+LAKE = "storehouse_lake"
+# role -> its database; database -> what its roles may do there
+ROLES = {"loader": DATABASE, "transformer": DATABASE, "reader": DATABASE, "lake": LAKE}
+GRANTS = {DATABASE: ROOT / "warehouses" / "grants.sql", LAKE: ROOT / "warehouses" / "lake_grants.sql"}
 
 
 def start() -> None:
@@ -102,14 +105,14 @@ def environment() -> dict[str, str]:
 
 
 def connection(role: str) -> dict[str, Any]:
-    """How one role reaches the warehouse."""
+    """How one role reaches its database."""
     state = remembered()
     if not state.get("passwords"):
         raise KindError("There is no Postgres warehouse yet: run `python -m warehouses start postgres`.")
     return {
         "host": state["host"],
         "port": state["port"],
-        "database": DATABASE,
+        "database": ROLES[role],
         "user": f"warehouse_{role}",
         "password": state["passwords"][role],
     }
@@ -139,7 +142,7 @@ def open_session(**to: Any) -> "psycopg2.extensions.connection":
 
 
 def set_up(state: dict[str, Any]) -> None:
-    """Make the database, roles and grants; what is there already stays."""
+    """Make the databases, roles and grants; what is there already stays."""
     server = {"host": state["host"], "port": state["port"]} | state["admin"]
     server.setdefault("database", "postgres")
     with closing(open_session(**server)) as session:
@@ -147,12 +150,14 @@ def set_up(state: dict[str, Any]) -> None:
         with session.cursor() as cursor:
             for role, password in state["passwords"].items():
                 make_role(cursor, f"warehouse_{role}", password)
-            cursor.execute("select 1 from pg_database where datname = %s", [DATABASE])
-            if not cursor.fetchone():
+            cursor.execute("select datname from pg_database")
+            there = {name for (name,) in cursor.fetchall()}
+            for database in GRANTS.keys() - there:
                 # Text compares by bytes, as on the other engines.
-                cursor.execute(f"create database {DATABASE} template template0 encoding 'UTF8' locale 'C'")
-    with closing(open_session(**server | {"database": DATABASE})) as session, session, session.cursor() as cursor:
-        cursor.execute(GRANTS.read_text())
+                cursor.execute(f"create database {database} template template0 encoding 'UTF8' locale 'C'")
+    for database, grants in GRANTS.items():
+        with closing(open_session(**server | {"database": database})) as session, session, session.cursor() as cursor:
+            cursor.execute(grants.read_text())
 
 
 def make_role(cursor: Any, role: str, password: str) -> None:

@@ -6,3 +6,7 @@
 {% macro default__iso_day_of_week(date) -%}
     cast(extract(isodow from {{ date }}) as integer)
 {%- endmacro %}
+
+{% macro spark__iso_day_of_week(date) -%}
+    cast(extract(dayofweek_iso from {{ date }}) as integer)
+{%- endmacro %}

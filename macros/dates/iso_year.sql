@@ -6,3 +6,7 @@
 {% macro default__iso_year(date) -%}
     cast(extract(isoyear from {{ date }}) as integer)
 {%- endmacro %}
+
+{% macro spark__iso_year(date) -%}
+    cast(extract(yearofweek from {{ date }}) as integer)
+{%- endmacro %}

@@ -5,3 +5,7 @@
 {% macro default__to_local_date(timestamp, timezone) -%}
     cast({{ timestamp }} at time zone {{ timezone }} as date)
 {%- endmacro %}
+
+{% macro spark__to_local_date(timestamp, timezone) -%}
+    cast(from_utc_timestamp({{ timestamp }}, {{ timezone }}) as date)
+{%- endmacro %}

@@ -5,3 +5,7 @@
 {% macro default__to_local_hour(timestamp, timezone) -%}
     cast(extract(hour from {{ timestamp }} at time zone {{ timezone }}) as integer)
 {%- endmacro %}
+
+{% macro spark__to_local_hour(timestamp, timezone) -%}
+    cast(extract(hour from from_utc_timestamp({{ timestamp }}, {{ timezone }})) as integer)
+{%- endmacro %}

@@ -6,7 +6,7 @@
     {{ dbt_utils.generate_surrogate_key([key, 'dbt_valid_from']) }} as {{ key | replace('_id', '') }}_version_key,
     case
         when row_number() over (partition by {{ key }} order by dbt_valid_from) = 1
-            then cast('{{ time_limits().first_day }} 00:00:00+00' as timestamptz)
+            then cast('{{ time_limits().first_day }} 00:00:00+00' as {{ engine_type('timestamptz') }})
         else dbt_valid_from
     end as valid_from,
     dbt_valid_to as valid_to,

@@ -10,3 +10,10 @@
 {% macro postgres__json_kind(expression) -%}
     case when pg_input_is_valid({{ expression }}, 'jsonb') then jsonb_typeof(cast({{ expression }} as jsonb)) end
 {%- endmacro %}
+
+{% macro spark__json_kind(expression) -%}
+    case
+        when try_parse_json({{ expression }}) is not null
+            then lower(regexp_extract(schema_of_variant(try_parse_json({{ expression }})), '^[A-Za-z]+', 0))
+    end
+{%- endmacro %}

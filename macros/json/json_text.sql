@@ -9,3 +9,7 @@
 {% macro postgres__json_text(expression, path) -%}
     cast({{ expression }} as jsonb) #>> '{{ '{' ~ path | replace('.', ',') ~ '}' }}'
 {%- endmacro %}
+
+{% macro spark__json_text(expression, path) -%}
+    get_json_object({{ expression }}, '$.{{ path }}')
+{%- endmacro %}

@@ -9,5 +9,5 @@
 
 {# Spark's timestamp is a moment, as `timestamptz` is elsewhere. #}
 {% macro spark__engine_type(type) -%}
-    {{ return({'timestamptz': 'timestamp', 'varchar': 'string', 'text': 'string'}.get(type, type)) }}
+    {{ return({'timestamptz': 'timestamp', 'varchar': 'string', 'text': 'string', 'double precision': 'double'}.get(type, type)) }}
 {%- endmacro %}

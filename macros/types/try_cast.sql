@@ -21,3 +21,9 @@
         where texts.value ~ '{{ plain_form(type) }}' and pg_input_is_valid(texts.value, '{{ type }}')
     ) as {{ type }})
 {%- endmacro %}
+
+{% macro spark__try_cast(expression, type) -%}
+    case
+        when {{ expression }} rlike '{{ plain_form(type) }}' then try_cast({{ expression }} as {{ engine_type(type) }})
+    end
+{%- endmacro %}

@@ -72,8 +72,11 @@ final as (
         cast(orders_counted.order_count as integer) as all_order_count,
         {{ exact_ratio('orders_by_pair.order_count', 'orders_counted.order_count', 6) }} as pair_support,
         {{ exact_ratio('orders_by_pair.order_count', 'products.order_count', 6) }} as confidence,
-        {{ exact_ratio('orders_by_pair.order_count', 'products.order_count', 6) }}
-        - {{ exact_ratio('related_products.order_count', 'orders_counted.order_count', 6) }} as added_confidence,
+        cast(
+            {{ exact_ratio('orders_by_pair.order_count', 'products.order_count', 6) }}
+            - {{ exact_ratio('related_products.order_count', 'orders_counted.order_count', 6) }}
+            as decimal(18, 6)
+        ) as added_confidence,
         {{ exact_ratio(
             'orders_by_pair.order_count * orders_counted.order_count',
             'products.order_count * related_products.order_count',

@@ -24,8 +24,7 @@ final as (
         source,
         table_name,
         status,
-        {{ dbt.datediff('loaded_at', 'checked_at', 'second') }}
-        / 60.0 as age_minutes,
+        {{ dbt.cast(seconds_between('loaded_at', 'checked_at') ~ ' / 60.0', 'double precision') }} as age_minutes,
         warn_after_minutes,
         error_after_minutes,
 

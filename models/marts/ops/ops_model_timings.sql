@@ -8,7 +8,9 @@ results as (
 compared as (
     select
         *,
-        row_number() over (partition by invocation_id order by seconds desc, unique_id asc) as rank_in_invocation,
+        cast(
+            row_number() over (partition by invocation_id order by seconds desc, unique_id asc) as bigint
+        ) as rank_in_invocation,
         avg(seconds) over (
             partition by unique_id
             order by started_at, invocation_id

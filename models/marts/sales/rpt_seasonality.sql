@@ -131,8 +131,8 @@ holidays as (
         holiday.holiday_name,
         holiday.orders,
         holiday.sales_amount,
-        avg(ordinary.orders) as expected_orders,
-        avg(ordinary.sales_amount) as expected_sales_amount
+        avg({{ dbt.cast('ordinary.orders', 'double precision') }}) as expected_orders,
+        avg({{ dbt.cast('ordinary.sales_amount', 'double precision') }}) as expected_sales_amount
     from days as holiday
     inner join days as ordinary
         on
@@ -150,9 +150,11 @@ compared as (
         sums_by_season.observed_days,
         sums_by_season.orders,
         sums_by_season.sales_amount,
-        1.0 * sums_by_season.observed_days * totals_by_type.orders / totals_by_type.observed_days as expected_orders,
-        1.0 * sums_by_season.observed_days * totals_by_type.sales_amount / totals_by_type.observed_days
-            as expected_sales_amount
+        -- floats, because Spark would round these decimals before they are divided by once more
+        {{ dbt.cast('sums_by_season.observed_days * totals_by_type.orders', 'double precision') }}
+        / totals_by_type.observed_days as expected_orders,
+        {{ dbt.cast('sums_by_season.observed_days * totals_by_type.sales_amount', 'double precision') }}
+        / totals_by_type.observed_days as expected_sales_amount
     from sums_by_season
     inner join totals_by_type on sums_by_season.season_type = totals_by_type.season_type
     inner join seasons

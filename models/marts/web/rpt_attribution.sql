@@ -88,8 +88,9 @@ final as (
 
         -- measures
         cast(share_so_far - share_before as decimal(9, 6)) as weight,
-        {{ money('round(reporting_sale_amount * share_so_far, 2)') }}
-        - {{ money('round(reporting_sale_amount * share_before, 2)') }} as reporting_attributed_amount,
+        {{ money(
+            'round(reporting_sale_amount * share_so_far, 2) - round(reporting_sale_amount * share_before, 2)'
+        ) }} as reporting_attributed_amount,
 
         -- flags
         is_tracked,

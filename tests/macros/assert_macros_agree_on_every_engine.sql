@@ -1,0 +1,64 @@
+-- Where engines differ, models call a macro. If one of them says something else on one engine, figures differ there.
+{% set moment = dbt.cast("'2025-03-29 23:30:00+00'", 'timestamptz') %}
+{% set later = dbt.cast("'2025-03-30 01:00:59.9+00'", 'timestamptz') %}
+{% set sunday = dbt.cast("'2024-12-29'", 'date') %}
+{% set monday = dbt.cast("'2024-12-30'", 'date') %}
+{% set json = "'{\"a\": {\"b\": \"x y\"}, \"n\": 1.50, \"nothing\": null, \"list\": [{\"id\": 7}, {\"id\": 8}]}'" %}
+{% set claims = {
+    'a whole number': try_cast("'-12'", 'bigint') ~ ' = -12',
+    'a fraction is no whole number': try_cast("'1.5'", 'bigint') ~ ' is null',
+    'a whole number too large': try_cast("'9223372036854775808'", 'bigint') ~ ' is null',
+    'blanks are no number': try_cast("' 1'", 'bigint') ~ ' is null',
+    'a decimal': try_cast("'12.3450'", 'decimal(18, 4)') ~ ' = 12.345',
+    'a decimal with an exponent': try_cast("'1e3'", 'decimal(18, 4)') ~ ' = 1000',
+    'a decimal too large': try_cast("'1e300'", 'decimal(18, 4)') ~ ' is null',
+    'not a number': try_cast("'NaN'", 'decimal(18, 4)') ~ ' is null',
+    'a date': try_cast("'2024-12-30'", 'date') ~ ' = ' ~ monday,
+    'a day that does not exist': try_cast("'2023-02-29'", 'date') ~ ' is null',
+    'a date with junk': try_cast("'2024-12-30 junk'", 'date') ~ ' is null',
+    'a moment in UTC': try_cast("'2025-03-29T23:30:00Z'", 'timestamptz') ~ ' = ' ~ moment,
+    'a moment with an offset': try_cast("'2025-03-30T01:30:00+02:00'", 'timestamptz') ~ ' = ' ~ moment,
+    'a moment without an offset is in UTC': try_cast("'2025-03-29 23:30:00'", 'timestamptz') ~ ' = ' ~ moment,
+    'a word for a moment': try_cast("'now'", 'timestamptz') ~ ' is null',
+    'seconds are cut off': seconds_between(moment, later) ~ ' = 5459',
+    'seconds backwards': seconds_between(later, moment) ~ ' = -5460',
+    'the day in Berlin': to_local_date(moment, "'Europe/Berlin'") ~ " = cast('2025-03-30' as date)",
+    'the day in New York': to_local_date(later, "'America/New_York'") ~ " = cast('2025-03-29' as date)",
+    'the hour in Berlin': to_local_hour(later, "'Europe/Berlin'") ~ ' = 3',
+    'Sunday': iso_day_of_week(sunday) ~ ' = 7',
+    'Monday': iso_day_of_week(monday) ~ ' = 1',
+    'the last week of a year': iso_week(sunday) ~ ' = 52',
+    'the first week of a year': iso_week(monday) ~ ' = 1',
+    'the year of a week': iso_year(monday) ~ ' = 2025',
+    'an object': json_kind(json) ~ " = 'object'",
+    'an array': json_kind("'[1]'") ~ " = 'array'",
+    'no JSON': json_kind('texts.broken') ~ ' is null',
+    'a nested text': json_text(json, 'a.b') ~ " = 'x y'",
+    'a missing field': json_text(json, 'missing') ~ ' is null',
+    'a field that is null': json_text(json, 'nothing') ~ ' is null',
+    'the lines of an array': '(select sum(line_number) from (select 1 as one) as t cross join '
+        ~ unnest_json_array(json_text(json, 'list')) ~ ') = 3',
+    'a known time zone': "'Europe/Berlin' in (" ~ timezone_names() ~ ')',
+    'an unknown time zone': "'Mars/Olympus' not in (" ~ timezone_names() ~ ')',
+    'half a cent is rounded away from zero': divide_rounded('-15', '10') ~ ' = -2',
+    'a ratio': exact_ratio('2', '3', 6) ~ ' = 0.666667',
+    'a plausible time': is_plausible_time(moment),
+} %}
+with
+
+-- A column, because Postgres works out what is said of a literal before it asks whether that may be done.
+texts as (select '{"a": ' as broken),
+
+claims as (
+    {%- for claim, holds in claims.items() %}
+    select
+        '{{ claim }}' as claim,
+        {{ holds }} as holds
+    from texts
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+)
+
+select claim
+from claims
+where not coalesce(holds, false)

@@ -1,0 +1,95 @@
+"""What arrived in the landing file, as Iceberg tables.
+
+dlt loads into DuckDB, as everywhere: the landing file is where its merges, its state and its comparisons live. When a
+load is complete, the tables that it changed are brought into the lake, each in one commit. Spark therefore never reads
+half a load, and a run that was killed in between is caught up with by the next one.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import duckdb
+
+from warehouses import spark
+from warehouses.settings import folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+TYPES = {"JSON": "varchar", "UUID": "varchar"}
+
+
+def bring(landing: duckdb.DuckDBPyConnection) -> None:
+    """Bring the lake to the state of the landing file."""
+    scratch = folder("spark") / "landing"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    tables = list(landed_tables(landing))
+    with spark.session() as session:
+        for dataset in sorted({dataset for dataset, _, _ in tables}):
+            session.sql(f"create namespace if not exists {dataset}")
+        for number, (dataset, table, keys) in enumerate(tables):
+            file = scratch / f"{number}.parquet"
+            bring_table(landing, session, f"{dataset}.{table}", keys, file.as_posix())
+    shutil.rmtree(scratch)
+
+
+def landed_tables(landing: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, list[str]]]:
+    """Dataset, name and primary key of every table that dlt loaded."""
+    datasets = landing.execute(
+        "select table_schema from information_schema.tables where table_name = '_dlt_loads' order by 1"
+    ).fetchall()
+    for (dataset,) in datasets:
+        [schema] = landing.execute(
+            f"select schema from {dataset}._dlt_version order by inserted_at desc limit 1"
+        ).fetchone()
+        present = landing.execute(
+            "select table_name from information_schema.columns where table_schema = ? and column_name = '_dlt_load_id' "
+            "and not starts_with(table_name, '_dlt') order by 1",
+            [dataset],
+        ).fetchall()
+        columns = {name: table["columns"].items() for name, table in json.loads(schema)["tables"].items()}
+        for (table,) in present:
+            yield dataset, table, [name for name, column in columns.get(table, ()) if column.get("primary_key")]
+
+
+def bring_table(
+    landing: duckdb.DuckDBPyConnection, session: "SparkSession", table: str, keys: list[str], file: str
+) -> None:
+    """Bring one table into the lake in one commit: what is new by key, or the whole table where that is not enough."""
+    select = ", ".join(
+        f'cast("{name}" as {TYPES.get(type_, type_)}) as "{name}"'
+        for name, type_, *_ in landing.execute(f"describe {table}").fetchall()
+    )
+    held = 0
+    if session.catalog.tableExists(table):
+        [[held, last]] = session.sql(f"select count(*), max(_dlt_load_id) from {table}").collect()
+    [wanted] = landing.execute(f"select count(*) from {table}").fetchone()
+    if held:
+        landing.execute(
+            f"copy (select {select} from {table} where _dlt_load_id > ?) to '{file}' (format parquet)", [last]
+        )
+        new = session.read.parquet(file)
+        matched = new.join(session.table(table), keys, "left_semi").count() if keys else 0
+        incoming = new.count()
+        if held + incoming - matched == wanted and new.columns == session.table(table).columns:
+            if incoming:
+                merge(session, table, keys, new)
+            return
+    landing.execute(f"copy (select {select} from {table}) to '{file}' (format parquet)")
+    session.read.parquet(file).writeTo(table).createOrReplace()
+
+
+def merge(session: "SparkSession", table: str, keys: list[str], new: "DataFrame") -> None:
+    """Write the new versions of rows over the old ones; rows without a key can only be new."""
+    if not keys:
+        new.writeTo(table).append()
+        return
+    new.createOrReplaceTempView("incoming")
+    same = " and ".join(f"held.{key} = incoming.{key}" for key in keys)
+    session.sql(
+        f"merge into {table} as held using incoming on {same} "
+        "when matched then update set * when not matched then insert *"
+    )
