@@ -147,6 +147,10 @@ alert: setup ## Tell what is wrong and was not told yet; failed steps and publis
 
 ##@ Working on the project
 
+.PHONY: failures
+failures: setup ## Show the rows that the failed tests of the last build found, and keep them
+	@$(PY) -m operations run-locked --for failures -- $(PY) scripts/failures.py
+
 .PHONY: verify-reference
 verify-reference: setup ## Compare the models with published numbers: REFERENCE=folder of the data sets
 	$(call step,Published numbers)

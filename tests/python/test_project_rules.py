@@ -1,0 +1,26 @@
+"""Rules that no query can test, because they are about how the models are written."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+CLOCKS = re.compile(
+    r"\b(current_date|current_time|current_timestamp|localtimestamp|sysdate|getdate|today|now|run_started_at"
+    r"|get_current_timestamp|transaction_timestamp|clock_timestamp)\b",
+    re.IGNORECASE,
+)
+COMMENTS = re.compile(r"--[^\n]*|\{#.*?#\}", re.DOTALL)
+
+
+def test_no_model_reads_the_clock():
+    # Yesterday's number must come out again tomorrow: "now" is as_of_date. How the pipeline itself is doing is another
+    # matter, and snapshots say in their own macro where they take the time of a deletion from.
+    texts = {path: COMMENTS.sub("", path.read_text()) for path in (ROOT / "models").rglob("*.sql")}
+    texts |= {
+        path: COMMENTS.sub("", path.read_text())
+        for path in (ROOT / "macros").rglob("*.sql")
+        if path.parent.name not in ("history", "operations")
+    }
+    assert len(texts) > 100
+    readers = {str(path.relative_to(ROOT)): found[0] for path, text in texts.items() if (found := CLOCKS.search(text))}
+    assert readers == {}
