@@ -91,6 +91,13 @@ build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ 
 	@$(PY) scripts/preflight.py
 	@$(PY) -m operations build -- $(if $(SELECT),--select $(SELECT))
 
+.PHONY: replay
+replay: setup ## Judge rejected rows anew after a mend, and rebuild all: FROM=2025-02-21 asks the sources again from then
+	$(call step,Replay)
+	@$(if $(FROM),$(PY) -m ingestion --from $(FROM))
+	@$(PY) -m ingestion
+	@$(PY) -m operations build -- --full-refresh
+
 .PHONY: publish
 publish: setup ## Show the marts to readers, all at once, after a green build
 	$(call step,Publish)

@@ -37,4 +37,5 @@ def drop_unchanged(warehouse: Warehouse, table: str, keys: list[str], rows: pa.T
         f"where {same_values or 'true'}",
     )
     changed = sorted(set(range(rows.num_rows)) - {row for (row,) in same})
-    return rows.take(changed) if changed else None
+    # A new column arrives also without a value.
+    return rows.take(pa.array(changed, pa.int64())) if changed or not held.issuperset(rows.column_names) else None

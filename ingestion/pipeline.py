@@ -72,7 +72,6 @@ def run_source(
 ) -> Result:
     """Extract, normalize and load one source; a dry run extracts and then drops what it has."""
     started = time.monotonic()
-    pipeline.sync_destination()
     seen = Observation(pipeline, source)
     for resource in source.resources.values():
         prepare(resource, warehouse, pipeline.dataset_name, seen)

@@ -63,6 +63,7 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     """Load one source; none when no table of it was asked for."""
     pipeline = open_pipeline(name, warehouse, progress)
     finish_pending(pipeline)
+    pipeline.sync_destination()
     if name == "shop" and (options.mode or dlt.config["sources.shop.mode"]) == "cdc":
         return load_changes(pipeline, warehouse, progress, options)
     days = Days(options.first_day, options.last_day or date.today()) if options.first_day else None
@@ -88,7 +89,6 @@ def load_changes(
             return None
         raise KindError("Change data capture loads all tables of the shop together: leave --tables away.")
     results: list[Result] = []
-    pipeline.sync_destination()
     replicate(
         load=lambda source, allow_shrink: results.append(
             run_source(pipeline, source, warehouse, allow_shrink=allow_shrink or options.allow_shrink)

@@ -1,5 +1,6 @@
 """Turns the changes of a table into rows for raw: every version, the last one of each row, and the keys that exist."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from ingestion.changes import quote
 from ingestion.errors import KindError
-from ingestion.sources.copy import read_csv
+from ingestion.sources.copy import UNREADABLE, read_csv
 from ingestion.sources.pgoutput import UNCHANGED, Change, Row
 from ingestion.warehouse import Warehouse
 
@@ -176,6 +177,10 @@ def to_arrow(columns: TTableSchemaColumns, rows: Iterable[Row]) -> pa.Table:
     # A column that is gone by now has no type any more; its text is kept.
     names = dict.fromkeys([*columns, *(name for row in rows for name in row)])
     typed = {name: columns.get(name, {"name": name, "data_type": "text"}) for name in names}
+    for row in rows:
+        numbers = [name for name, column in typed.items() if column["data_type"] == "decimal"]
+        if unreadable := {name: "NaN" for name in numbers if row.get(name) == "NaN"}:
+            row |= dict.fromkeys(unreadable) | {UNREADABLE: json.dumps(unreadable)}
     lines = [",".join(map(quote, names))]
     lines += [",".join(quote(value) if (value := row.get(name)) is not None else "" for name in names) for row in rows]
     # Without the last end of line an empty value there would not be null.

@@ -18,7 +18,7 @@ from pyarrow import csv
 from sqlalchemy import Connection
 
 BLOCK_BYTES = 8 << 20
-# A column that comes into being with the first value that no type in the warehouse can hold: JSON of column to text.
+# Every table with decimals has this column: values that no type in the warehouse can hold, as JSON of column to text.
 UNREADABLE = "unreadable_values"
 
 
@@ -108,7 +108,7 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
                     [column.cast(type_) for column, type_ in zip(table.columns, schema.types, strict=False)],
                     schema=schema,
                 )
-                if UNREADABLE in table.column_names and table[UNREADABLE].null_count < table.num_rows:
+                if UNREADABLE in table.column_names:
                     readable = readable.append_column(UNREADABLE, table[UNREADABLE])
                 yield readable
     except pa.ArrowInvalid:
@@ -170,5 +170,6 @@ class CopyTableLoader(BaseTableLoader):
         """Yield the rows of the table as Arrow tables."""
         columns = {column.name: self.columns[column.name] for column in self.table.columns}
         columns |= {key.name: columns[key.name] | {"nullable": False} for key in self.table.primary_key}
+        columns |= {name: {"name": name, "data_type": "text"} for name in backend_kwargs["texts"]}
         with backend_kwargs["snapshot"].reader() as connection:
             yield from copy_to_arrow(connection, self.compile_query(self.make_query()), columns)

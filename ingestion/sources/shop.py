@@ -7,6 +7,9 @@ Tables are merged on their primary key. The cursor is `updated_at` (see `snapsho
 without one are read every time, and so are rows dated in the future, which never move the start. Hard deletes cannot be
 seen by a cursor, so the keys of such tables are read whole, in the same snapshot as the rows: a row of raw whose key is
 missing there was deleted. dlt's own `incremental` is not used because its next start is the highest value it has seen.
+
+A column that changes its type to one that raw's column cannot hold goes on as text in a column beside it, named like
+dlt's own variants (`amount__v_text`): no value is rounded or lost, and whoever reads the old column sees nulls.
 """
 
 from collections.abc import Iterator
@@ -19,11 +22,11 @@ from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.sources import DltResource
 from dlt.sources.credentials import ConnectionStringCredentials
 from dlt.sources.sql_database import register_table_loader_backend, remove_nullability_adapter, sql_table
-from sqlalchemy import Engine, MetaData, Select, Table, cast, func, types
+from sqlalchemy import Column, Engine, MetaData, Select, Table, cast, func, types
 
 from ingestion.errors import KindError
 from ingestion.sources import Days
-from ingestion.sources.copy import CopyTableLoader, copy_to_arrow
+from ingestion.sources.copy import UNREADABLE, CopyTableLoader, arrow_type, copy_to_arrow
 from ingestion.sources.snapshot import Snapshot, Watermark
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
@@ -93,22 +96,71 @@ def reflect(engine: Engine, schema: str, wanted: list[str]) -> MetaData:
     return metadata
 
 
-def rows(table: Table, engine: Engine, snapshot: Snapshot | None = None, **options: Any) -> DltResource:
+def rows(
+    table: Table, engine: Engine, snapshot: Snapshot | None = None, query_adapter_callback: Any = None, **options: Any
+) -> DltResource:
     """The rows of a table, read by COPY in a snapshot; without one, just what dlt knows of its columns."""
     register_table_loader_backend("copy", CopyTableLoader)
-    return sql_table(
-        credentials=engine,
-        table=table.name,
-        schema=table.schema,
-        metadata=table.metadata,
-        backend="copy",
-        # A source that drops a `not null` later must not meet one in raw.
-        table_adapter_callback=remove_nullability_adapter,
-        backend_kwargs={"snapshot": snapshot},
-        reflection_level="full_with_precision",
-        type_adapter_callback=exact_or_text,
-        **options,
-    )
+
+    def query_with_texts(query: Select, *context: Any) -> Select:
+        query = query_adapter_callback(query, *context) if query_adapter_callback else query
+        return query.add_columns(*(cast(column, types.Text).label(texts[column.name]) for column in as_text))
+
+    def read(**more: Any) -> DltResource:
+        return sql_table(
+            credentials=engine,
+            table=table.name,
+            schema=table.schema,
+            metadata=table.metadata,
+            backend="copy",
+            # A source that drops a `not null` later must not meet one in raw.
+            table_adapter_callback=remove_nullability_adapter,
+            backend_kwargs={"snapshot": snapshot, "texts": texts.values()},
+            reflection_level="full_with_precision",
+            type_adapter_callback=exact_or_text,
+            query_adapter_callback=query_with_texts,
+            **options,
+            **more,
+        )
+
+    texts: dict[str, str] = {}
+    as_text: list[Column] = []
+    resource = read()
+    columns = resource.compute_table_schema()["columns"]
+    texts |= retyped(columns, raw_columns(table.name))
+    if texts:
+        as_text += [column for column in table.columns if column.name in texts]
+        if any(column.primary_key for column in as_text):
+            raise KindError(f"The key of {table} has another type than before. Load it under another name.")
+        resource = read(excluded_columns=[*texts])
+    added = {name: {"name": name, "data_type": "text"} for name in texts.values()}
+    if any(column["data_type"] == "decimal" for column in columns.values()):
+        added[UNREADABLE] = {"name": UNREADABLE, "data_type": "text"}
+    if added:
+        resource.apply_hints(columns=added)
+    return resource
+
+
+def raw_columns(table: str) -> TTableSchemaColumns:
+    """The columns that a table of the shop has in raw."""
+    schema = dlt.current.pipeline().schemas.get("shop")
+    return schema.get_table_columns(table) if schema and table in schema.tables else {}
+
+
+def retyped(columns: TTableSchemaColumns, held: TTableSchemaColumns) -> dict[str, str]:
+    """The columns that those of raw cannot hold exactly, and under which names they go on as text."""
+    names = {}
+    for name, column in columns.items():
+        if name in held and not holds(old := arrow_type(held[name]), arrow_type(column)):
+            names[name] = name if pa.types.is_string(old) else f"{name}__v_text"
+    return names
+
+
+def holds(old: pa.DataType, new: pa.DataType) -> bool:
+    """Whether a column takes every value of another type as it is."""
+    if pa.types.is_decimal(old) and pa.types.is_decimal(new):
+        return old.scale >= new.scale and old.precision - old.scale >= new.precision - new.scale
+    return old == new
 
 
 def key_columns(table: Table) -> TTableSchemaColumns:

@@ -34,7 +34,7 @@ from ingestion.errors import KindError
 from ingestion.sources.captured import CHANGE_COLUMNS, CHANGE_KEY, CapturedTable, TableChanges
 from ingestion.sources.copy import arrow_schema
 from ingestion.sources.pgoutput import Change, Decoder
-from ingestion.sources.shop import MERGE, key_columns, keys, reflect, rows
+from ingestion.sources.shop import MERGE, key_columns, keys, raw_columns, reflect, rows
 from ingestion.sources.snapshot import Snapshot, open_engine
 from ingestion.warehouse import COLUMNS, Warehouse
 
@@ -208,9 +208,7 @@ class Replication:
 
     def capture(self, table: Table) -> CapturedTable:
         """The columns of a table as the other mode loads them, and those that raw has from earlier."""
-        schema = dlt.current.pipeline().schemas.get("shop")
-        known = schema.get_table_columns(table.name) if schema and table.name in schema.tables else {}
-        columns = {name: column for name, column in known.items() if not name.startswith("_dlt")}
+        columns = {name: column for name, column in raw_columns(table.name).items() if not name.startswith("_dlt")}
         columns |= rows(table, self.engine).compute_table_schema()["columns"]
         key = [column.name for column in table.primary_key]
         return CapturedTable(

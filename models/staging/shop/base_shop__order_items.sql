@@ -29,6 +29,7 @@ judged as (
         ]) }} as row_json,
         case
             when source.order_item_id is null then 'missing_key'
+            when source.unreadable_values is not null then 'unreadable_value'
             when orders.order_id is null then 'unknown_order'
             when source.quantity is null or source.quantity < 0 then 'invalid_quantity'
             when

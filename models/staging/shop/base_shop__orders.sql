@@ -42,6 +42,7 @@ judged as (
         ]) }} as row_json,
         case
             when source.order_id is null then 'missing_key'
+            when source.unreadable_values is not null then 'unreadable_value'
             when stores.store_id is null then 'unknown_store'
             when
                 source.status is null

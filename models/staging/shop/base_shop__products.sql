@@ -26,6 +26,7 @@ judged as (
         ]) }} as row_json,
         case
             when product_id is null then 'missing_key'
+            when unreadable_values is not null then 'unreadable_value'
             when status is null or status not in ('draft', 'active', 'archived') then 'unknown_status'
             when unit_price is null or unit_price < 0 or unit_cost < 0 then 'invalid_amount'
             when currency is null then 'missing_currency'
