@@ -10,6 +10,12 @@ grant create, temporary on database storehouse to warehouse_loader, warehouse_tr
 alter default privileges for role warehouse_loader grant usage on schemas to warehouse_transformer;
 alter default privileges for role warehouse_loader grant select on tables to warehouse_transformer;
 
+-- dbt notes in `raw_ops` what it does. What it makes there it makes as the loader, who fills the rest.
+grant warehouse_loader to current_user;
+grant warehouse_loader to warehouse_transformer with inherit false, set true;
+create schema if not exists raw_ops authorization warehouse_loader;
+alter default privileges for role warehouse_loader in schema raw_ops grant insert on tables to warehouse_transformer;
+
 -- Readers see the marts and nothing else, and no session of theirs stands in the way of a build for long.
 grant warehouse_transformer to current_user;
 create schema if not exists marts authorization warehouse_transformer;

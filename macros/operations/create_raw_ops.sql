@@ -6,12 +6,14 @@
     {%- for source in graph.sources.values() if source.schema == "raw_ops" -%}
         {%- set relation = api.Relation.create(source.database, source.schema, source.identifier) -%}
         {%- if loop.first -%}
-            {%- do adapter.create_schema(relation) -%}
+            {%- do run_query(as_loader("create schema if not exists " ~ relation.schema)) -%}
         {%- endif -%}
         {%- set columns = [] -%}
         {%- for column in source.columns.values() -%}
             {%- do columns.append(column.name ~ " " ~ engine_type(column.data_type)) -%}
         {%- endfor -%}
-        {%- do run_query("create table if not exists " ~ relation ~ " (" ~ columns | join(", ") ~ ")") -%}
+        {%- do run_query(
+            as_loader("create table if not exists " ~ relation ~ " (" ~ columns | join(", ") ~ ")")
+        ) -%}
     {%- endfor -%}
 {% endmacro %}
