@@ -7,9 +7,9 @@ select
     products.product_id * 10 + stores.store_id as place_id,
     greatest(products.launched_at, sim.at(0)) + interval '6 hours' as opened_at,
     products.archived_at,
-    -- about three weeks of sales, for some far more, for some too little
-    3 + ceil(
-        params.orders * 2.3 / params.base_days * 21
+    -- about four weeks of sales, for some far more, for some too little
+    2 + ceil(
+        params.orders * 2.3 / params.base_days * 28
         * (
             power(popularity.place::double precision / params.products, 0.625)
             - power((popularity.place - 1)::double precision / params.products, 0.625)
@@ -168,7 +168,7 @@ where
 
 analyze sim.inventory_events;
 
--- On Mondays at six the shelves are filled with what was sold since they were last filled; now and then the delivery
+-- On Mondays at six the shelves are filled with what left them since they were last filled; now and then the delivery
 -- fails and comes a week or two later.
 insert into sim.inventory_events
 with weekly as (
@@ -180,7 +180,7 @@ with weekly as (
     from sim.inventory_events as events
     cross join sim.clock
     where
-        events.reason in ('sale', 'return')
+        events.reason <> 'receipt'
         and events.occurred_at >= sim.at(floor(clock.d0 / 7.0) * 7 - 28 + 0.25)
         and events.occurred_at < clock.t1
     group by 1, 2, 3

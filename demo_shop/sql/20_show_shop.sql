@@ -391,7 +391,7 @@ select
     movements.quantity + coalesce(levels.on_hand, 0) as on_hand,
     coalesce(committed.quantity, 0) as committed,
     greatest(places.target - movements.quantity - coalesce(levels.on_hand, 0), 0) as incoming,
-    ceil(places.target / 3.0) as safety_stock,
+    ceil(places.target / 4.0) as safety_stock,
     movements.first_at as created_at,
     movements.last_at as updated_at
 from movements
