@@ -1,11 +1,18 @@
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_shop__orders', 'order_id') }}
+    union all
+    {{ changed('stg_shop__order_items', 'order_id') }}
+{% endcall %}
+
 orders as (
     select
         order_id,
         discount_amount,
         {{ minor_units('currency') }} as minor_units
     from {{ ref('stg_shop__orders') }}
+    where {{ is_touched('order_id') }}
 ),
 
 lines as (
@@ -14,6 +21,7 @@ lines as (
         order_id,
         quantity * unit_price - discount_amount as line_amount
     from {{ ref('stg_shop__order_items') }}
+    where {{ is_touched('order_id') }}
 ),
 
 order_totals as (
@@ -68,6 +76,7 @@ ranked as (
 final as (
     select
         order_item_id,
+        order_id,
         cast(
             round((whole_share + case when remainder_rank <= units_left then 1 else 0 end) / minor_units, 2)
             as decimal(18, 2)

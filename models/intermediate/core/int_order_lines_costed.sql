@@ -1,11 +1,25 @@
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_shop__order_items', 'order_id') }}
+    union all
+    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
+    union all
+    select order_id from {{ ref('stg_shop__order_items') }}
+    where product_id in ({{ changed('int_product_versions_windowed', 'product_id') }})
+    union all
+    select order_id from {{ ref('int_orders_qualified_as_sales') }}
+    where order_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{% endcall %}
+
 lines as (
     select * from {{ ref('stg_shop__order_items') }}
+    where {{ is_touched('order_id') }}
 ),
 
 orders as (
     select * from {{ ref('int_orders_qualified_as_sales') }}
+    where {{ is_touched('order_id') }}
 ),
 
 product_versions as (
@@ -19,6 +33,7 @@ fx_rates as (
 joined as (
     select
         lines.order_item_id,
+        lines.order_id,
         lines.line_type,
         lines.quantity,
         lines.unit_cost as unit_cost_as_sold,
@@ -45,6 +60,7 @@ joined as (
 final as (
     select
         order_item_id,
+        order_id,
         product_version_key,
         case
             when line_type <> 'product' then 'not_a_product'

@@ -1,7 +1,16 @@
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_shop__order_items', 'order_id') }}
+    union all
+    {{ changed('int_orders_dated', 'order_id') }}
+    union all
+    {{ changed('int_order_discounts_allocated_to_lines', 'order_id') }}
+{% endcall %}
+
 lines as (
     select * from {{ ref('stg_shop__order_items') }}
+    where {{ is_touched('order_id') }}
 ),
 
 orders as (
@@ -11,15 +20,18 @@ orders as (
         prices_include_tax,
         {{ minor_units('currency') }} as minor_units
     from {{ ref('int_orders_dated') }}
+    where {{ is_touched('order_id') }}
 ),
 
 shares as (
     select * from {{ ref('int_order_discounts_allocated_to_lines') }}
+    where {{ is_touched('order_id') }}
 ),
 
 stated as (
     select
         lines.order_item_id,
+        lines.order_id,
         orders.prices_include_tax,
         orders.minor_units,
         lines.quantity * lines.unit_price as stated_gross_amount,
@@ -54,6 +66,7 @@ counted as (
 scaled as (
     select
         order_item_id,
+        order_id,
         net_amount,
         stated_discount_amount = stated_line_discount_amount as has_line_discount_only,
         stated_line_discount_amount = 0 as has_order_discount_only,
@@ -72,6 +85,7 @@ scaled as (
 final as (
     select
         order_item_id,
+        order_id,
         cast(gross_amount as decimal(18, 2)) as gross_amount,
         -- Rounding must not give a discount to a line that had none of its kind.
         cast(

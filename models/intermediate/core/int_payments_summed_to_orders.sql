@@ -1,8 +1,14 @@
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_api__payments', 'order_id') }}
+{% endcall %}
+
 payments as (
     select * from {{ ref('stg_api__payments') }}
-    where is_money_movement
+    where
+        is_money_movement
+        and {{ is_touched('order_id') }}
 ),
 
 final as (

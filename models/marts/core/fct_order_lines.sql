@@ -2,20 +2,34 @@
 -- filter on is_sale before adding up. Shipping is an amount of the order and not here.
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_shop__order_items', 'order_id') }}
+    union all
+    {{ changed('int_order_lines_netted_of_tax', 'order_id') }}
+    union all
+    {{ changed('int_order_lines_costed', 'order_id') }}
+    union all
+    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
+{% endcall %}
+
 lines as (
     select * from {{ ref('stg_shop__order_items') }}
+    where {{ is_touched('order_id') }}
 ),
 
 netted as (
     select * from {{ ref('int_order_lines_netted_of_tax') }}
+    where {{ is_touched('order_id') }}
 ),
 
 costed as (
     select * from {{ ref('int_order_lines_costed') }}
+    where {{ is_touched('order_id') }}
 ),
 
 orders as (
     select * from {{ ref('int_orders_qualified_as_sales') }}
+    where {{ is_touched('order_id') }}
 ),
 
 -- Gift cards and charges are no product sales: they have columns of their own, so that plain sums are right.

@@ -6,8 +6,19 @@
 
 with
 
+-- An order that comes, goes or changes hands renumbers the sales of everyone it belonged to.
+{% call touched('order_id') %}
+    select order_id from {{ ref('int_orders_qualified_as_sales') }}
+    where identity_key in ({{ changed('int_orders_qualified_as_sales', 'identity_key') }})
+    union all
+    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
+    union all
+    {{ changed('fct_order_lines', 'order_id') }}
+{% endcall %}
+
 orders as (
     select * from {{ ref('int_orders_qualified_as_sales') }}
+    where {{ is_touched('order_id') }}
 ),
 
 lines_by_order as (
@@ -21,6 +32,7 @@ lines_by_order as (
         {% endfor %}
         sum(reporting_tax_amount) as reporting_tax_amount
     from {{ ref('fct_order_lines') }}
+    where {{ is_touched('order_id') }}
     group by order_id
 ),
 
@@ -28,8 +40,12 @@ sale_numbers as (
     select
         order_id,
         row_number() over (partition by identity_key order by ordered_at, order_id) as sale_number
-    from orders
-    where is_sale
+    from {{ ref('int_orders_qualified_as_sales') }}
+    where
+        is_sale
+        {% if is_incremental() %}
+        and identity_key in (select orders.identity_key from orders)
+        {% endif %}
 ),
 
 joined as (

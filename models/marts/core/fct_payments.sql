@@ -1,12 +1,23 @@
 -- One row per payment attempt, failed and pending ones and mere authorisations too. Sum signed_amount, not amount.
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_api__payments', 'order_id') }}
+    union all
+    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
+    union all
+    select order_id from {{ this }}
+    where payment_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{% endcall %}
+
 payments as (
     select * from {{ ref('stg_api__payments') }}
+    where {{ is_touched('order_id') }}
 ),
 
 orders as (
     select * from {{ ref('int_orders_qualified_as_sales') }}
+    where {{ is_touched('order_id') }}
 ),
 
 fx_rates as (

@@ -2,20 +2,37 @@
 -- Refunds of orders that are no sale are here too: filter on is_sale before adding up.
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_api__refund_lines', 'order_id') }}
+    union all
+    {{ changed('stg_api__refunds', 'order_id') }}
+    union all
+    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
+    union all
+    {{ changed('fct_order_lines', 'order_id') }}
+    union all
+    select order_id from {{ this }}
+    where refund_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{% endcall %}
+
 refund_lines as (
     select * from {{ ref('stg_api__refund_lines') }}
+    where {{ is_touched('order_id') }}
 ),
 
 refunds as (
     select * from {{ ref('stg_api__refunds') }}
+    where {{ is_touched('order_id') }}
 ),
 
 orders as (
     select * from {{ ref('int_orders_qualified_as_sales') }}
+    where {{ is_touched('order_id') }}
 ),
 
 order_lines as (
     select * from {{ ref('fct_order_lines') }}
+    where {{ is_touched('order_id') }}
 ),
 
 fx_rates as (

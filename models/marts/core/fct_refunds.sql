@@ -7,12 +7,25 @@
 
 with
 
+{% call touched('order_id') %}
+    {{ changed('stg_api__refunds', 'order_id') }}
+    union all
+    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
+    union all
+    {{ changed('fct_refund_lines', 'order_id') }}
+    union all
+    select order_id from {{ this }}
+    where refund_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{% endcall %}
+
 refunds as (
     select * from {{ ref('stg_api__refunds') }}
+    where {{ is_touched('order_id') }}
 ),
 
 orders as (
     select * from {{ ref('int_orders_qualified_as_sales') }}
+    where {{ is_touched('order_id') }}
 ),
 
 fx_rates as (
@@ -27,6 +40,7 @@ lines_by_refund as (
         {% endfor %}
         refund_id
     from {{ ref('fct_refund_lines') }}
+    where {{ is_touched('order_id') }}
     group by refund_id
 ),
 

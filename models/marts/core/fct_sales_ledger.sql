@@ -34,12 +34,24 @@
 
 with
 
+{% call touched('order_id') %}
+    {{ changed('fct_order_lines', 'order_id') }}
+    union all
+    {{ changed('fct_orders', 'order_id') }}
+    union all
+    {{ changed('fct_refund_lines', 'order_id') }}
+    union all
+    {{ changed('fct_refunds', 'order_id') }}
+{% endcall %}
+
 order_lines as (
     select
         *,
         cast(null as {{ dbt.type_string() }}) as refund_id
     from {{ ref('fct_order_lines') }}
-    where is_sale
+    where
+        is_sale
+        and {{ is_touched('order_id') }}
 ),
 
 orders as (
@@ -50,12 +62,16 @@ orders as (
         cast(null as bigint) as product_id,
         cast(null as {{ dbt.type_string() }}) as product_version_key
     from {{ ref('fct_orders') }}
-    where is_sale
+    where
+        is_sale
+        and {{ is_touched('order_id') }}
 ),
 
 refund_lines as (
     select * from {{ ref('fct_refund_lines') }}
-    where is_sale
+    where
+        is_sale
+        and {{ is_touched('order_id') }}
 ),
 
 refunds as (
@@ -65,7 +81,9 @@ refunds as (
         cast(null as bigint) as product_id,
         cast(null as {{ dbt.type_string() }}) as product_version_key
     from {{ ref('fct_refunds') }}
-    where is_sale
+    where
+        is_sale
+        and {{ is_touched('order_id') }}
 ),
 
 movements as (

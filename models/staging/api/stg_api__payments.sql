@@ -1,11 +1,20 @@
 with
 
+{% call touched('payment_id') %}
+    {{ loaded('api', 'payments', 'payment_id') }}
+    union all
+    select payment_id from {{ source('api', 'payments') }}
+    where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
+{% endcall %}
+
 ranked as (
     select
         *,
         {{ version_rank('payment_id') }} as version_rank
     from {{ ref('base_api__payments') }}
-    where reject_reason is null
+    where
+        reject_reason is null
+        and {{ is_touched('payment_id') }}
 ),
 
 renamed as (

@@ -1,7 +1,12 @@
 with
 
+{% call touched('refund_id') %}
+    {{ changed('stg_api__refunds', 'refund_id') }}
+{% endcall %}
+
 refunds as (
     select * from {{ ref('stg_api__refunds') }}
+    where {{ is_touched('refund_id') }}
 ),
 
 unnested as (

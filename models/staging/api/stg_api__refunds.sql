@@ -1,11 +1,20 @@
 with
 
+{% call touched('refund_id') %}
+    {{ loaded('api', 'refunds', 'refund_id') }}
+    union all
+    select refund_id from {{ source('api', 'refunds') }}
+    where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
+{% endcall %}
+
 ranked as (
     select
         *,
         {{ version_rank('refund_id') }} as version_rank
     from {{ ref('base_api__refunds') }}
-    where reject_reason is null
+    where
+        reject_reason is null
+        and {{ is_touched('refund_id') }}
 ),
 
 renamed as (

@@ -1,11 +1,17 @@
 with
 
+{% call touched('customer_id') %}
+    {{ loaded('shop', 'customers', 'customer_id') }}
+{% endcall %}
+
 ranked as (
     select
         *,
         {{ version_rank('customer_id') }} as version_rank
     from {{ ref('base_shop__customers') }}
-    where reject_reason is null
+    where
+        reject_reason is null
+        and {{ is_touched('customer_id') }}
 ),
 
 renamed as (

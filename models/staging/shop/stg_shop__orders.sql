@@ -1,11 +1,21 @@
 with
 
+-- A store that comes or goes takes its orders with it.
+{% call touched('order_id') %}
+    {{ loaded('shop', 'orders', 'order_id') }}
+    union all
+    select order_id from {{ source('shop', 'orders') }}
+    where store_id in ({{ changed('stg_shop__stores', 'store_id') }})
+{% endcall %}
+
 ranked as (
     select
         *,
         {{ version_rank('order_id') }} as version_rank
     from {{ ref('base_shop__orders') }}
-    where reject_reason is null
+    where
+        reject_reason is null
+        and {{ is_touched('order_id') }}
 ),
 
 renamed as (

@@ -1,0 +1,47 @@
+{#
+    The incremental strategy `touched`: compares the rows of the touched keys with what the table holds for them, writes
+    only what differs, and notes the values that changed for the models above. A model without `touched` is compared as a
+    whole. Rows that are no more are deleted, so late, changed, moved and deleted rows are one case.
+#}
+{% macro get_incremental_touched_sql(arguments) %}
+    {%- set target_relation = arguments.target_relation -%}
+    {%- set columns = arguments.dest_columns | map(attribute='name') | join(', ') -%}
+    {%- set unique_key = arguments.unique_key if arguments.unique_key is string else arguments.unique_key | join(', ') -%}
+    {%- set differences = target_relation.identifier ~ '__differences' -%}
+    {%- set found = modules.re.search(
+        '/\* touched: (\S+) \*/\s*touched as \((.*)\),\s*/\* end of touched \*/', compiled_code, modules.re.DOTALL
+    ) -%}
+    {%- set held -%}
+        select {{ columns }} from {{ target_relation }}
+        {%- if found %}
+        where {{ found.group(1) }} in ({{ found.group(2) }})
+        {%- endif %}
+    {%- endset -%}
+    drop table if exists {{ differences }};
+    create temporary table {{ differences }} as
+    select false as is_new, gone.* from (
+        {{ held }}
+        except
+        select {{ columns }} from {{ arguments.temp_relation }}
+    ) as gone
+    union all
+    select true as is_new, come.* from (
+        select {{ columns }} from {{ arguments.temp_relation }}
+        except
+        {{ held }}
+    ) as come;
+
+    insert into {{ build_state('changes') }}
+    select '{{ model.name }}', '(incremental)', '{{ invocation_id }}', {{ next_change_number() }};
+    {% for column in config.get('meta', {}).get('feeds', []) %}
+    insert into {{ build_state('changes') }}
+    select distinct '{{ model.name }}', '{{ column }}', cast({{ column }} as {{ dbt.type_string() }}), {{ next_change_number() }}
+    from {{ differences }}
+    where {{ column }} is not null;
+    {% endfor %}
+    delete from {{ target_relation }}
+    where ({{ unique_key }}) in (select {{ unique_key }} from {{ differences }} where not is_new);
+
+    insert into {{ target_relation }} ({{ columns }})
+    select {{ columns }} from {{ differences }} where is_new;
+{% endmacro %}
