@@ -15,9 +15,9 @@
 {%- endmacro %}
 
 {#- The condition for the rows that an incremental build looks at again; always true in a full one. -#}
-{% macro is_touched(key) -%}
+{% macro is_touched(key, keys='touched') -%}
     {%- if is_incremental() -%}
-        {{ key }} in (select touched.{{ key.split('.') | last }} from touched)
+        {{ key }} in (select {{ keys }}.{{ key.split('.') | last }} from {{ keys }})
     {%- else -%}
         true
     {%- endif -%}

@@ -1,4 +1,4 @@
-"""Random histories of a shop, written straight into the raw tables as dlt lands them: a seed always tells the same one."""
+"""Random histories of a shop, written straight into the raw tables as dlt lands them; a seed repeats its history."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,14 @@ import duckdb
 SHOP, API, FILES = "raw_shop", "raw_api", "raw_files"
 LATER = ", updated_at = updated_at + interval '{hours}' hour"
 # The API's fields are text.
-API_CHANGED = "_dlt_load_id = '{load}', updated_at = strftime(updated_at::timestamptz + interval '{hours}' hour, '%xT%XZ')"
+API_CHANGED = (
+    "_dlt_load_id = '{load}', updated_at = strftime(updated_at::timestamptz + interval '{hours}' hour, '%xT%XZ')"
+)
+
+
+def flip(column: str, one: str, other: str) -> str:
+    """The assignment that gives a column one value, or the other where it has that one already."""
+    return f"{column} = case {column} when '{one}' then '{other}' else '{one}' end"
 
 
 @dataclass(frozen=True)
@@ -57,9 +64,10 @@ def events(dataset: str, changed_record: str, most: int = 8) -> Change:
     )
 
 
-RENUMBER = "regexp_replace(record, '\"event_id\" : \"', '\"event_id\" : \"again-{line}-')"
+RENUMBER = 'regexp_replace(record, \'"event_id" : "\', \'"event_id" : "again-{line}-\')'
 NEW_ORDERS = (
-    "insert into raw_shop.orders select * replace (order_id + {new} as order_id, order_number || '-{new}' as order_number, "
+    "insert into raw_shop.orders select * replace (order_id + {new} as order_id, "
+    "order_number || '-{new}' as order_number, "
     "ordered_at + interval '{days}' day as ordered_at, created_at + interval '{days}' day as created_at, "
     "updated_at + interval '{days}' day as updated_at, {who}, '{load}' as _dlt_load_id) "
     "from raw_shop.orders where order_id in ({keys})",
@@ -73,7 +81,9 @@ SOME_CUSTOMER = "(select min(customer_id) from raw_shop.customers where customer
 
 CHANGES: dict[str, Change] = {
     "orders placed": Change(
-        SHOP, "select order_id from raw_shop.orders", tuple(s.replace("{who}", "null as deleted_at") for s in NEW_ORDERS)
+        SHOP,
+        "select order_id from raw_shop.orders",
+        tuple(s.replace("{who}", "null as deleted_at") for s in NEW_ORDERS),
     ),
     "orders of guests": Change(
         SHOP,
@@ -81,26 +91,32 @@ CHANGES: dict[str, Change] = {
         tuple(
             s.replace(
                 "{who}",
-                "null as customer_id, (select email from raw_shop.customers where customer_id % 37 = orders.order_id % 37 "
-                "order by customer_id limit 1) as guest_email",
+                "null as customer_id, (select email from raw_shop.customers "
+                "where customer_id % 37 = orders.order_id % 37 order by customer_id limit 1) as guest_email",
             )
             for s in NEW_ORDERS
         ),
     ),
-    "orders cancelled": update("orders", "order_id", "status = 'cancelled', cancelled_at = ordered_at + interval 1 hour"),
+    "orders cancelled": update(
+        "orders", "order_id", "status = 'cancelled', cancelled_at = ordered_at + interval 1 hour"
+    ),
     "orders revived": update("orders", "order_id", "status = 'delivered', cancelled_at = null, deleted_at = null", 30),
     "orders deleted": update("orders", "order_id", "deleted_at = updated_at"),
     "orders back-dated": update("orders", "order_id", "ordered_at = ordered_at - interval '{days}' day"),
     "orders tested": update("orders", "order_id", "is_test = not coalesce(is_test, false)"),
     "orders discounted": update("orders", "order_id", "discount_amount = discount_amount + 1"),
     "orders handed over": update("orders", "order_id", f"customer_id = {SOME_CUSTOMER}, guest_email = null"),
-    "orders made guests'": update("orders", "order_id", "customer_id = null, guest_email = 'someone{hours}@example.com'"),
+    "orders made guests'": update(
+        "orders", "order_id", "customer_id = null, guest_email = 'someone{hours}@example.com'"
+    ),
     "orders with bad status": update("orders", "order_id", "status = 'lost'"),
     "orders in another shop": update("orders", "order_id", "store_id = 1 + (store_id % 4), currency = 'USD'", 3),
     "orders of an older version": update("orders", "order_id", "status = 'shipped', updated_at = updated_at", 3),
     "lines changed": update("order_items", "order_item_id", "quantity = quantity + 1, unit_price = unit_price + 0.5"),
     "lines moved": update("order_items", "order_item_id", "order_id = (select max(order_id) from raw_shop.orders)", 3),
-    "lines of other products": update("order_items", "order_item_id", "product_id = 1 + product_id % 20, unit_cost = null"),
+    "lines of other products": update(
+        "order_items", "order_item_id", "product_id = 1 + product_id % 20, unit_cost = null"
+    ),
     "lines deleted": Change(
         SHOP,
         "select order_item_id from raw_shop.order_item_keys",
@@ -129,10 +145,13 @@ CHANGES: dict[str, Change] = {
     "customers with new addresses": update(
         "customers",
         "customer_id",
-        "email = coalesce((select min(guest_email) from raw_shop.orders where order_id % 23 = customers.customer_id % 23), 'x@y.z')",
+        "email = coalesce((select min(guest_email) from raw_shop.orders "
+        "where order_id % 23 = customers.customer_id % 23), 'x@y.z')",
     ),
     "customers tested": update("customers", "customer_id", "is_test = not coalesce(is_test, false)", 3),
-    "customers moved": update("customers", "customer_id", "region = 'region {hours}', marketing_opt_in = not marketing_opt_in"),
+    "customers moved": update(
+        "customers", "customer_id", "region = 'region {hours}', marketing_opt_in = not marketing_opt_in"
+    ),
     "customers changed in the past": update(
         "customers", "customer_id", "country_code = 'FR', updated_at = updated_at - interval '{days}' day"
     ),
@@ -146,26 +165,27 @@ CHANGES: dict[str, Change] = {
         ),
     ),
     "products priced": update("products", "product_id", "unit_price = unit_price + 1, unit_cost = unit_cost * 1.1", 3),
-    "products in dollars": update("products", "product_id", "currency = case currency when 'USD' then 'EUR' else 'USD' end", 2),
+    "products in dollars": update("products", "product_id", flip("currency", "USD", "EUR"), 2),
     "products priced in the past": update(
         "products", "product_id", "unit_cost = 2, updated_at = updated_at - interval '{days}' day", 2
     ),
-    "products untrusted": update("products", "product_id", "status = case status when 'odd' then 'active' else 'odd' end", 2),
-    "a store moves": update("stores", "store_id", "timezone = case timezone when 'Asia/Tokyo' then 'UTC' else 'Asia/Tokyo' end", 1),
-    "a store is unknown": update("stores", "store_id", "timezone = case timezone when '?' then 'UTC' else '?' end", 1),
+    "products untrusted": update("products", "product_id", flip("status", "odd", "active"), 2),
+    "a store moves": update("stores", "store_id", flip("timezone", "Asia/Tokyo", "UTC"), 1),
+    "a store is unknown": update("stores", "store_id", flip("timezone", "?", "UTC"), 1),
     "a store's taxes": update("stores", "store_id", "prices_include_tax = not prices_include_tax", 1),
-    "payments fail": update_api("payments", "payment_id", "status = case status when 'failed' then 'succeeded' else 'failed' end"),
+    "payments fail": update_api("payments", "payment_id", flip("status", "failed", "succeeded")),
     "payments move": update_api("payments", "payment_id", "order_id = (order_id::bigint + 1)::text"),
-    "payments unreadable": update_api("payments", "payment_id", "amount = case amount when 'none' then '5.00' else 'none' end"),
+    "payments unreadable": update_api("payments", "payment_id", flip("amount", "none", "5.00")),
     "payments dated": update_api("payments", "payment_id", "created_at = replace(created_at, '2024-', '2025-')"),
     "refunds come": Change(
         API,
         "select order_item_id from raw_shop.order_items where product_id is not null",
         (
-            "insert into raw_api.refunds select 'r{new}-' || order_item_id, 'r{new}-' || order_item_id, order_id::text, "
-            "currency, 'late', '0.00', '-1.00', strftime(ordered_at + interval '{days}' day, '%xT%XZ'), "
+            "insert into raw_api.refunds select 'r{new}-' || order_item_id, 'r{new}-' || order_item_id, "
+            "order_id::text, currency, 'late', '0.00', '-1.00', "
+            "strftime(ordered_at + interval '{days}' day, '%xT%XZ'), "
             "strftime(ordered_at + interval '{days}' day, '%xT%XZ'), '[{{\"order_item_id\": ' || order_item_id || "
-            "', \"quantity\": 1, \"amount\": \"1.50\", \"tax_amount\": \"0.10\", \"restock\": true}}]', '{load}' "
+            '\', "quantity": 1, "amount": "1.50", "tax_amount": "0.10", "restock": true}}]\', \'{load}\' '
             "from raw_shop.order_items join (select distinct on (order_id) * from raw_shop.orders) as orders "
             "using (order_id) where order_item_id in ({keys})",
         ),
@@ -189,7 +209,9 @@ CHANGES: dict[str, Change] = {
             "where _record_key in ({keys})",
         ),
     ),
-    "sessions claimed": update_api("sessions", "session_id", f"customer_id = {SOME_CUSTOMER}::text, utm_source = 'late'"),
+    "sessions claimed": update_api(
+        "sessions", "session_id", f"customer_id = {SOME_CUSTOMER}::text, utm_source = 'late'"
+    ),
     "sessions forgotten": update_api("sessions", "session_id", "customer_id = null, device = null", 20),
     "orders in other sessions": update(
         "orders",
@@ -202,14 +224,15 @@ CHANGES: dict[str, Change] = {
     "events late and between": events("clickstream", f"replace({RENUMBER}, ':1', ':4')", 40),
     "events of others": events("clickstream", "regexp_replace(record, 'anon-[a-z]', 'anon-p')"),
     "events seen earlier": events(
-        "clickstream", "regexp_replace(replace(record, 'anon-v', 'anon-p'), 'received_at\" : \"2024', 'received_at\" : \"2023')"
+        "clickstream",
+        "regexp_replace(replace(record, 'anon-v', 'anon-p'), 'received_at\" : \"2024', 'received_at\" : \"2023')",
     ),
     "lines of events mended": Change(
         FILES,
         "select file_path || ':' || line_number from raw_files.clickstream",
         (
-            "update raw_files.clickstream set record = replace(record, 'page_view', 'product_view'), _dlt_load_id = '{load}' "
-            "where file_path || ':' || line_number in ({keys})",
+            "update raw_files.clickstream set record = replace(record, 'page_view', 'product_view'), "
+            "_dlt_load_id = '{load}' where file_path || ':' || line_number in ({keys})",
         ),
     ),
     "movements again": events("inventory_events", "record"),

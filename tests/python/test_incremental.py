@@ -93,10 +93,6 @@ def differences(one: Path, other: Path) -> list[str]:
     return told
 
 
-def tell(history: History, built_models: list[str], warehouse: Path) -> None:
-    """One step of a history: a load and a build of what was chosen."""
-
-
 @pytest.mark.parametrize("seed", range(1, HISTORIES + 1))
 def test_increments_end_where_a_full_refresh_does(seed: int, built: Path, build: Build) -> None:
     shutil.copy(built, build.warehouse)
@@ -117,7 +113,9 @@ def test_increments_end_where_a_full_refresh_does(seed: int, built: Path, build:
 
 def fail_a_build(history: History, build: Build) -> None:
     """A build that ends in the middle: one raw table cannot be read."""
-    table = history.random.choice(["raw_api.refunds", "raw_shop.order_items", "raw_files.clickstream", "raw_api.payments"])
+    table = history.random.choice(
+        ["raw_api.refunds", "raw_shop.order_items", "raw_files.clickstream", "raw_api.payments"]
+    )
     history.told.append(f"a build without {table}")
     for old, new in ((table, "hidden"), (f"{table.split('.')[0]}.hidden", table.split(".")[1])):
         with duckdb.connect(str(build.warehouse)) as connection:

@@ -2,17 +2,17 @@ with
 
 -- Every change of a snapshot opens or closes a version.
 {% call touched('customer_id') %}
-    select customer_id from (
-        select customer_id, dbt_valid_to from {{ ref('snap_customers') }}
-        except
-        select customer_id, valid_to from {{ this }}
-    ) as come
-    union all
-    select customer_id from (
-        select customer_id, valid_to from {{ this }}
-        except
-        select customer_id, dbt_valid_to from {{ ref('snap_customers') }}
-    ) as gone
+select customer_id from (
+    select customer_id, dbt_valid_to from {{ ref('snap_customers') }}
+    except
+    select customer_id, valid_to from {{ this }}
+) as come
+union all
+select customer_id from (
+    select customer_id, valid_to from {{ this }}
+    except
+    select customer_id, dbt_valid_to from {{ ref('snap_customers') }}
+) as gone
 {% endcall %}
 
 snapshot_rows as (

@@ -5,16 +5,16 @@ with
 
 -- A customer whose address is new gains the guest orders of that address and loses those of the old one.
 {% call touched('order_id') %}
-    {{ changed('stg_shop__orders', 'order_id') }}
-    union all
-    select order_id from {{ ref('stg_shop__orders') }}
-    where guest_email in (
-        select email from {{ ref('stg_shop__customers') }}
-        where customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
-    )
-    union all
-    select order_id from {{ this }}
-    where registered_customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
+{{ changed('stg_shop__orders', 'order_id') }}
+union all
+select order_id from {{ ref('stg_shop__orders') }}
+where guest_email in (
+    select email from {{ ref('stg_shop__customers') }}
+    where customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
+)
+union all
+select order_id from {{ this }}
+where registered_customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
 {% endcall %}
 
 orders as (

@@ -1,9 +1,9 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_shop__orders', 'order_id') }}
-    union all
-    {{ changed('stg_shop__order_items', 'order_id') }}
+{{ changed('stg_shop__orders', 'order_id') }}
+union all
+{{ changed('stg_shop__order_items', 'order_id') }}
 {% endcall %}
 
 orders as (

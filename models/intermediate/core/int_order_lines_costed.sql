@@ -1,15 +1,15 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_shop__order_items', 'order_id') }}
-    union all
-    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
-    union all
-    select order_id from {{ ref('stg_shop__order_items') }}
-    where product_id in ({{ changed('int_product_versions_windowed', 'product_id') }})
-    union all
-    select order_id from {{ ref('int_orders_qualified_as_sales') }}
-    where order_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{{ changed('stg_shop__order_items', 'order_id') }}
+union all
+{{ changed('int_orders_qualified_as_sales', 'order_id') }}
+union all
+select order_id from {{ ref('stg_shop__order_items') }}
+where product_id in ({{ changed('int_product_versions_windowed', 'product_id') }})
+union all
+select order_id from {{ ref('int_orders_qualified_as_sales') }}
+where order_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 lines as (

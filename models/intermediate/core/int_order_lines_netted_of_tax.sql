@@ -1,11 +1,11 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_shop__order_items', 'order_id') }}
-    union all
-    {{ changed('int_orders_dated', 'order_id') }}
-    union all
-    {{ changed('int_order_discounts_allocated_to_lines', 'order_id') }}
+{{ changed('stg_shop__order_items', 'order_id') }}
+union all
+{{ changed('int_orders_dated', 'order_id') }}
+union all
+{{ changed('int_order_discounts_allocated_to_lines', 'order_id') }}
 {% endcall %}
 
 lines as (

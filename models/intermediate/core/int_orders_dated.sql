@@ -1,10 +1,10 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_shop__orders', 'order_id') }}
-    union all
-    select order_id from {{ ref('stg_shop__orders') }}
-    where store_id in ({{ changed('stg_shop__stores', 'store_id') }})
+{{ changed('stg_shop__orders', 'order_id') }}
+union all
+select order_id from {{ ref('stg_shop__orders') }}
+where store_id in ({{ changed('stg_shop__stores', 'store_id') }})
 {% endcall %}
 
 orders as (

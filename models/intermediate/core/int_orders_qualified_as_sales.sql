@@ -1,20 +1,20 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('int_orders_dated', 'order_id') }}
-    union all
-    {{ changed('int_identities_resolved_to_orders', 'order_id') }}
-    union all
-    {{ changed('int_payments_summed_to_orders', 'order_id') }}
-    union all
-    select order_id from {{ ref('int_identities_resolved_to_orders') }}
-    where registered_customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
-    union all
-    select order_id from {{ ref('int_identities_resolved_to_orders') }}
-    where registered_customer_id in ({{ changed('int_customer_versions_windowed', 'customer_id') }})
-    union all
-    select order_id from {{ ref('int_orders_dated') }}
-    where order_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{{ changed('int_orders_dated', 'order_id') }}
+union all
+{{ changed('int_identities_resolved_to_orders', 'order_id') }}
+union all
+{{ changed('int_payments_summed_to_orders', 'order_id') }}
+union all
+select order_id from {{ ref('int_identities_resolved_to_orders') }}
+where registered_customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
+union all
+select order_id from {{ ref('int_identities_resolved_to_orders') }}
+where registered_customer_id in ({{ changed('int_customer_versions_windowed', 'customer_id') }})
+union all
+select order_id from {{ ref('int_orders_dated') }}
+where order_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 orders as (

@@ -1,7 +1,7 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_api__payments', 'order_id') }}
+{{ changed('stg_api__payments', 'order_id') }}
 {% endcall %}
 
 payments as (

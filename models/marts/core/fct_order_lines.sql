@@ -3,13 +3,13 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_shop__order_items', 'order_id') }}
-    union all
-    {{ changed('int_order_lines_netted_of_tax', 'order_id') }}
-    union all
-    {{ changed('int_order_lines_costed', 'order_id') }}
-    union all
-    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
+{{ changed('stg_shop__order_items', 'order_id') }}
+union all
+{{ changed('int_order_lines_netted_of_tax', 'order_id') }}
+union all
+{{ changed('int_order_lines_costed', 'order_id') }}
+union all
+{{ changed('int_orders_qualified_as_sales', 'order_id') }}
 {% endcall %}
 
 lines as (

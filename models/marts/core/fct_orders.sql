@@ -8,12 +8,12 @@ with
 
 -- An order that comes, goes or changes hands renumbers the sales of everyone it belonged to.
 {% call touched('order_id') %}
-    select order_id from {{ ref('int_orders_qualified_as_sales') }}
-    where identity_key in ({{ changed('int_orders_qualified_as_sales', 'identity_key') }})
-    union all
-    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
-    union all
-    {{ changed('fct_order_lines', 'order_id') }}
+select order_id from {{ ref('int_orders_qualified_as_sales') }}
+where identity_key in ({{ changed('int_orders_qualified_as_sales', 'identity_key') }})
+union all
+{{ changed('int_orders_qualified_as_sales', 'order_id') }}
+union all
+{{ changed('fct_order_lines', 'order_id') }}
 {% endcall %}
 
 orders as (
@@ -43,9 +43,7 @@ sale_numbers as (
     from {{ ref('int_orders_qualified_as_sales') }}
     where
         is_sale
-        {% if is_incremental() %}
-        and identity_key in (select orders.identity_key from orders)
-        {% endif %}
+        and {{ is_touched('identity_key', 'orders') }}
 ),
 
 joined as (

@@ -2,12 +2,12 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_api__payments', 'order_id') }}
-    union all
-    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
-    union all
-    select order_id from {{ this }}
-    where payment_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{{ changed('stg_api__payments', 'order_id') }}
+union all
+{{ changed('int_orders_qualified_as_sales', 'order_id') }}
+union all
+select order_id from {{ this }}
+where payment_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 payments as (

@@ -8,14 +8,14 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('stg_api__refunds', 'order_id') }}
-    union all
-    {{ changed('int_orders_qualified_as_sales', 'order_id') }}
-    union all
-    {{ changed('fct_refund_lines', 'order_id') }}
-    union all
-    select order_id from {{ this }}
-    where refund_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
+{{ changed('stg_api__refunds', 'order_id') }}
+union all
+{{ changed('int_orders_qualified_as_sales', 'order_id') }}
+union all
+{{ changed('fct_refund_lines', 'order_id') }}
+union all
+select order_id from {{ this }}
+where refund_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 refunds as (

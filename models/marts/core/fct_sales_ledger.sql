@@ -35,13 +35,13 @@
 with
 
 {% call touched('order_id') %}
-    {{ changed('fct_order_lines', 'order_id') }}
-    union all
-    {{ changed('fct_orders', 'order_id') }}
-    union all
-    {{ changed('fct_refund_lines', 'order_id') }}
-    union all
-    {{ changed('fct_refunds', 'order_id') }}
+{{ changed('fct_order_lines', 'order_id') }}
+union all
+{{ changed('fct_orders', 'order_id') }}
+union all
+{{ changed('fct_refund_lines', 'order_id') }}
+union all
+{{ changed('fct_refunds', 'order_id') }}
 {% endcall %}
 
 order_lines as (

@@ -1,10 +1,10 @@
 with
 
 {% call touched('payment_id') %}
-    {{ loaded('api', 'payments', 'payment_id') }}
-    union all
-    select payment_id from {{ source('api', 'payments') }}
-    where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
+{{ loaded('api', 'payments', 'payment_id') }}
+union all
+select payment_id from {{ source('api', 'payments') }}
+where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
 {% endcall %}
 
 ranked as (

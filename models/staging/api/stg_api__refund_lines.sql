@@ -1,7 +1,7 @@
 with
 
 {% call touched('refund_id') %}
-    {{ changed('stg_api__refunds', 'refund_id') }}
+{{ changed('stg_api__refunds', 'refund_id') }}
 {% endcall %}
 
 refunds as (

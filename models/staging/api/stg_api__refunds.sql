@@ -1,10 +1,10 @@
 with
 
 {% call touched('refund_id') %}
-    {{ loaded('api', 'refunds', 'refund_id') }}
-    union all
-    select refund_id from {{ source('api', 'refunds') }}
-    where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
+{{ loaded('api', 'refunds', 'refund_id') }}
+union all
+select refund_id from {{ source('api', 'refunds') }}
+where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
 {% endcall %}
 
 ranked as (

@@ -1,7 +1,7 @@
 with
 
 {% call touched('customer_id') %}
-    {{ loaded('shop', 'customers', 'customer_id') }}
+{{ loaded('shop', 'customers', 'customer_id') }}
 {% endcall %}
 
 ranked as (

@@ -1,12 +1,12 @@
 with
 
 {% call touched('order_item_id') %}
-    {{ loaded('shop', 'order_items', 'order_item_id') }}
-    union all
-    select order_item_id from {{ source('shop', 'order_items') }}
-    where order_id in ({{ changed('stg_shop__orders', 'order_id') }})
-    union all
-    {{ keys_that_came_or_went('order_items', 'order_item_keys', 'order_item_id') }}
+{{ loaded('shop', 'order_items', 'order_item_id') }}
+union all
+select order_item_id from {{ source('shop', 'order_items') }}
+where order_id in ({{ changed('stg_shop__orders', 'order_id') }})
+union all
+{{ keys_that_came_or_went('order_items', 'order_item_keys', 'order_item_id') }}
 {% endcall %}
 
 -- Order edits delete lines for good: a line that is missing among the keys no longer exists in the shop.

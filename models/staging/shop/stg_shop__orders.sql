@@ -2,10 +2,10 @@ with
 
 -- A store that comes or goes takes its orders with it.
 {% call touched('order_id') %}
-    {{ loaded('shop', 'orders', 'order_id') }}
-    union all
-    select order_id from {{ source('shop', 'orders') }}
-    where store_id in ({{ changed('stg_shop__stores', 'store_id') }})
+{{ loaded('shop', 'orders', 'order_id') }}
+union all
+select order_id from {{ source('shop', 'orders') }}
+where store_id in ({{ changed('stg_shop__stores', 'store_id') }})
 {% endcall %}
 
 ranked as (
