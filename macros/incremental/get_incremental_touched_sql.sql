@@ -9,12 +9,12 @@
     {%- set unique_key = arguments.unique_key if arguments.unique_key is string else arguments.unique_key | join(', ') -%}
     {%- set differences = target_relation.identifier ~ '__differences' -%}
     {%- set found = modules.re.search(
-        '/\* touched: (\S+) \*/\s*touched as \((.*)\),\s*/\* end of touched \*/', compiled_code, modules.re.DOTALL
+        '/\* touched: (.*?) \*/\s*touched as \((.*)\),\s*/\* end of touched \*/', compiled_code, modules.re.DOTALL
     ) -%}
     {%- set held -%}
         select {{ columns }} from {{ target_relation }}
         {%- if found %}
-        where {{ found.group(1) }} in ({{ found.group(2) }})
+        where ({{ found.group(1) }}) in ({{ found.group(2) }})
         {%- endif %}
     {%- endset -%}
     drop table if exists {{ differences }};

@@ -5,7 +5,9 @@
 {% macro should_full_refresh() %}
     {%- set asked = config.get('full_refresh') -%}
     {%- set asked = flags.FULL_REFRESH if asked is none else asked -%}
-    {%- if not execute or asked or model.config.materialized != 'incremental' -%}
+    {%- if target.type == 'spark' and model.config.materialized == 'incremental' -%}
+        {{ return(true) }}
+    {%- elif not execute or asked or model.config.materialized != 'incremental' -%}
         {{ return(asked) }}
     {%- endif -%}
     {#- dbt asks many times for each model: the answer is kept for as long as its context lives. -#}

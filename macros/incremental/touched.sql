@@ -6,7 +6,7 @@
     {%- if not execute -%}
         {%- do caller() -%}
     {%- elif is_incremental() -%}
-        /* touched: {{ key }} */
+        /* touched: {{ key if key is string else key | join(', ') }} */
         touched as (
         {{ caller() }}
         ),
@@ -14,10 +14,20 @@
     {%- endif -%}
 {%- endmacro %}
 
-{#- The condition for the rows that an incremental build looks at again; always true in a full one. -#}
+{#-
+    The condition for the rows that an incremental build looks at again; always true in a full one. The keys are columns
+    of the same name in `touched`, or in another CTE, or the column that is named in full.
+-#}
 {% macro is_touched(key, keys='touched') -%}
     {%- if is_incremental() -%}
-        {{ key }} in (select {{ keys }}.{{ key.split('.') | last }} from {{ keys }})
+        {%- set columns = [key] if key is string else key -%}
+        {%- set relation = keys.split('.') | first -%}
+        ({{ columns | join(', ') }}) in (
+            select
+            {%- for column in columns %} {{ keys if '.' in keys else relation ~ '.' ~ (column.split('.') | last) }}
+                {{- ',' if not loop.last }}
+            {%- endfor %} from {{ relation }}
+        )
     {%- else -%}
         true
     {%- endif -%}

@@ -1,11 +1,28 @@
 with
 
+{% call touched('visitor_key') %}
+{{ changed('int_events_sessionised', 'visitor_key') }}
+union all
+select visitor_key from {{ ref('int_events_sessionised') }}
+where provider_session_id in ({{ changed('int_provider_sessions_enriched', 'provider_session_id') }})
+union all
+select visitor_key from {{ ref('int_events_sessionised') }}
+where order_id in ({{ changed('int_identities_resolved_to_orders', 'order_id') }})
+union all
+select visitor_key from {{ ref('int_events_sessionised') }}
+where customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
+union all
+select visitor_key from {{ ref('int_events_sessionised') }}
+where product_id in ({{ changed('stg_shop__products', 'product_id') }})
+{% endcall %}
+
 events as (
     select
         *,
         -- Only a purchase says whose order it is: anyone may look at the page of one.
         case when event_type = 'purchase' then order_id end as purchased_order_id
     from {{ ref('int_events_sessionised') }}
+    where {{ is_touched('visitor_key') }}
 ),
 
 provider_sessions as (

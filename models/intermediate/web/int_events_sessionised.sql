@@ -1,8 +1,18 @@
+{%- set visitor_id = "coalesce(anonymous_id, 'session:' || session_id, 'event:' || event_id)" -%}
 {%- set gap_minutes = var('session_gap_minutes') -%}
 {#- One order of a visitor's events for every window: ties of the clock go by the step of the way to a purchase. -#}
 {%- set in_visit_order = 'order by event_at, step_number, event_id' -%}
 
 with
+
+-- One late event may join two visits and renumber all that follow.
+{% call touched('visitor_id') %}
+select visitor_id from {{ this }}
+where event_id in ({{ changed('stg_files__clickstream_events', 'event_id') }})
+union all
+select {{ visitor_id }} as visitor_id from {{ ref('stg_files__clickstream_events') }}
+where event_id in ({{ changed('stg_files__clickstream_events', 'event_id') }})
+{% endcall %}
 
 events as (
     select * from {{ ref('stg_files__clickstream_events') }}
@@ -13,7 +23,7 @@ events as (
 timed as (
     select
         *,
-        coalesce(anonymous_id, 'session:' || session_id, 'event:' || event_id) as visitor_id,
+        {{ visitor_id }} as visitor_id,
         case event_type
             when 'page_view' then 1
             when 'product_view' then 2
@@ -23,6 +33,7 @@ timed as (
         end as step_number,
         least(occurred_at, received_at) as event_at
     from events
+    where {{ is_touched(visitor_id, 'touched.visitor_id') }}
 ),
 
 gaps_measured as (
@@ -63,6 +74,7 @@ final as (
         event_id,
         {{ dbt_utils.generate_surrogate_key(['first_event_id']) }} as session_key,
         {{ dbt_utils.generate_surrogate_key(['visitor_id']) }} as visitor_key,
+        visitor_id,
         session_id as provider_session_id,
         customer_id,
         product_id,

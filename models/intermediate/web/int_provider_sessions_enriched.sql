@@ -1,11 +1,25 @@
 with
 
+{% call touched('provider_session_id') %}
+select sessions.session_id as provider_session_id from ({{ changed('stg_api__sessions', 'session_id') }}) as sessions
+union all
+{{ changed('stg_shop__orders', 'session_id') }}
+union all
+select session_id from {{ ref('stg_shop__orders') }}
+where order_id in ({{ changed('int_identities_resolved_to_orders', 'order_id') }})
+union all
+select session_id from {{ ref('stg_api__sessions') }}
+where customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
+{% endcall %}
+
 sessions as (
     select * from {{ ref('stg_api__sessions') }}
+    where {{ is_touched('session_id', 'touched.provider_session_id') }}
 ),
 
 orders as (
     select * from {{ ref('stg_shop__orders') }}
+    where {{ is_touched('session_id', 'touched.provider_session_id') }}
 ),
 
 identities as (

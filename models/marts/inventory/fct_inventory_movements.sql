@@ -1,8 +1,13 @@
 -- One row per movement of stock. Quantities are signed: what leaves is negative, so a plain sum is what is left.
 with
 
+{% call touched('movement_id') %}
+select movements.event_id as movement_id from ({{ changed('stg_files__inventory_events', 'event_id') }}) as movements
+{% endcall %}
+
 movements as (
     select * from {{ ref('stg_files__inventory_events') }}
+    where {{ is_touched('event_id', 'touched.movement_id') }}
 ),
 
 final as (

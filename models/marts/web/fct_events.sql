@@ -2,8 +2,13 @@
 -- here.
 with
 
+{% call touched('visitor_key') %}
+{{ changed('int_events_identified', 'visitor_key') }}
+{% endcall %}
+
 events as (
     select * from {{ ref('int_events_identified') }}
+    where {{ is_touched('visitor_key') }}
 ),
 
 final as (

@@ -2,8 +2,20 @@
 -- The provider counts its sessions otherwise; provider_session_count and is_same_as_provider say where we differ.
 with
 
+-- Visitors who share a session of the provider's are counted together.
+{% call touched('visitor_key') %}
+{{ changed('fct_events', 'visitor_key') }}
+union all
+select visitor_key from {{ ref('fct_events') }}
+where provider_session_id in ({{ changed('fct_events', 'provider_session_id') }})
+union all
+select visitor_key from {{ ref('fct_events') }}
+where provider_session_id in ({{ changed('int_provider_sessions_enriched', 'provider_session_id') }})
+{% endcall %}
+
 events as (
     select * from {{ ref('fct_events') }}
+    where {{ is_touched('visitor_key') }}
 ),
 
 provider_sessions as (
@@ -15,8 +27,10 @@ provider_sessions_measured as (
         provider_session_id,
         count(*) as event_count,
         count(distinct session_key) as session_count
-    from events
-    where provider_session_id is not null
+    from {{ ref('fct_events') }}
+    where
+        provider_session_id is not null
+        and {{ is_touched('provider_session_id', 'events') }}
     group by provider_session_id
 ),
 

@@ -5,8 +5,16 @@
 
 with
 
+{% call touched('order_id') %}
+{{ changed('fct_orders', 'order_id') }}
+union all
+select order_id from {{ ref('fct_orders') }}
+where identity_key in ({{ changed('fct_sessions', 'identity_key') }})
+{% endcall %}
+
 orders as (
     select * from {{ ref('fct_orders') }}
+    where {{ is_touched('order_id') }}
 ),
 
 sessions as (

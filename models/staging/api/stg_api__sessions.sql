@@ -1,11 +1,17 @@
 with
 
+{% call touched('session_id') %}
+{{ loaded('api', 'sessions', 'session_id') }}
+{% endcall %}
+
 ranked as (
     select
         *,
         {{ version_rank('session_id') }} as version_rank
     from {{ ref('base_api__sessions') }}
-    where reject_reason is null
+    where
+        reject_reason is null
+        and {{ is_touched('session_id') }}
 ),
 
 renamed as (

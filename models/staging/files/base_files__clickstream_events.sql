@@ -1,7 +1,12 @@
 with
 
+{% call touched(['file_path', 'line_number']) %}
+{{ loaded('files', 'clickstream', 'file_path, line_number') }}
+{% endcall %}
+
 source as (
     select * from {{ source('files', 'clickstream') }}
+    where {{ is_touched(['file_path', 'line_number']) }}
 ),
 
 parsed as (

@@ -1,7 +1,15 @@
+{%- set kafka_partition_path = "'kafka:' || topic || '/' || cast(kafka_partition as " ~ dbt.type_string() ~ ')' -%}
+
 with
 
+{% call touched(['file_path', 'line_number']) %}
+{{ loaded('files', 'inventory_events', 'file_path, line_number') }}
+union all
+{{ loaded('stream', 'inventory_events', kafka_partition_path ~ ' as file_path, kafka_offset as line_number') }}
+{% endcall %}
+
 -- Movements arrive as files, by Kafka, or both. A partition of a topic is read like a file, an offset like a line.
-source as (
+received as (
     select
         file_path,
         line_number,
@@ -13,12 +21,17 @@ source as (
     union all
 
     select
-        'kafka:' || topic || '/' || cast(kafka_partition as {{ dbt.type_string() }}) as file_path,
+        {{ kafka_partition_path }} as file_path,
         kafka_offset as line_number,
         record,
         read_error,
         _dlt_load_id
     from {{ source('stream', 'inventory_events') }}
+),
+
+source as (
+    select * from received
+    where {{ is_touched(['file_path', 'line_number']) }}
 ),
 
 parsed as (

@@ -1,5 +1,9 @@
 with
 
+{% call touched('event_id') %}
+{{ changed('base_files__clickstream_events', 'event_id') }}
+{% endcall %}
+
 -- The same event may be delivered twice, in another file and on another day: the first arrival counts.
 ranked as (
     select
@@ -9,7 +13,9 @@ ranked as (
             order by received_at, file_path, line_number
         ) as version_rank
     from {{ ref('base_files__clickstream_events') }}
-    where reject_reason is null
+    where
+        reject_reason is null
+        and {{ is_touched('event_id') }}
 ),
 
 renamed as (
