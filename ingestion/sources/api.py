@@ -11,6 +11,8 @@ its own; a record without its key is kept under a hash, for staging to reject.
 import hashlib
 import json
 import random
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -25,7 +27,7 @@ from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
 from requests import Response
-from requests.exceptions import ChunkedEncodingError
+from requests.exceptions import ChunkedEncodingError, ReadTimeout
 
 from ingestion.sources import Days
 from ingestion.sources.pages import ChangePages, CursorPages, NumberedPages, asked
@@ -128,11 +130,46 @@ class Client(RESTClient):
         return response.body["data"]
 
 
-def check_answer(response: Response, *_: Any, **__: Any) -> None:
+class Pace:
+    """Spaces requests evenly, whichever endpoint asks."""
+
+    def __init__(self, requests_per_second: float) -> None:
+        self.interval = 1 / requests_per_second if requests_per_second else 0
+        self.lock = threading.Lock()
+        self.free_at = 0.0
+
+    def keep(self, pages: Iterator[Any]) -> Iterator[Any]:
+        """Ask for the next page when it is its turn."""
+        while True:
+            with self.lock:
+                turn = max(self.free_at, time.monotonic())
+                self.free_at = turn + self.interval
+            time.sleep(max(0, turn - time.monotonic()))
+            try:
+                yield next(pages)
+            except StopIteration:
+                return
+
+
+def read_answer(response: Response, seconds: float) -> bytes:
+    """The whole body; one that drips in more slowly than that counts as a timeout."""
+    deadline = time.monotonic() + seconds
+    parts = []
+    while part := response.raw.read1(decode_content=True):
+        parts.append(part)
+        if time.monotonic() > deadline:
+            response.close()
+            raise ReadTimeout(f"no end after {seconds:g} seconds", response=response, request=response.request)
+    return b"".join(parts)
+
+
+def check_answer(response: Response, answer_seconds: float) -> None:
     """Raise unless the answer is a whole page; what may be better next time raises an error that is retried."""
     response.raise_for_status()
     try:
-        body = json.loads(response.content, parse_float=Number, parse_int=Number, parse_constant=Number)
+        body = json.loads(
+            read_answer(response, answer_seconds), parse_float=Number, parse_int=Number, parse_constant=Number
+        )
         complaint = None if isinstance(body, dict) and isinstance(body.get("data"), list) else "has no list `data`"
     except ValueError as error:
         complaint = f"is no JSON ({error})"
@@ -224,6 +261,8 @@ def api(
     window_days: int = dlt.config.value,
     connect_timeout_seconds: float = dlt.config.value,
     read_timeout_seconds: float = dlt.config.value,
+    answer_seconds: float = dlt.config.value,
+    requests_per_second: float = dlt.config.value,
     max_attempts: int = dlt.config.value,
     max_retry_delay_seconds: float = dlt.config.value,
     only: list[str] | None = None,
@@ -231,6 +270,10 @@ def api(
     days: Days | None = None,
 ) -> Iterator[DltResource]:
     """Every endpoint of the API, read side by side; `only` picks some by their table names."""
+    pace = Pace(requests_per_second)
+
+    def check(response: Response, *_: Any, **__: Any) -> None:
+        check_answer(response, answer_seconds)
 
     def read(name: str) -> Iterator[pa.Table]:
         endpoint = ENDPOINTS[name]
@@ -247,13 +290,14 @@ def api(
         client = Client(base_url, auth=BearerTokenAuth(token), data_selector="data", session=retrying.session)
         size = {} if endpoint.size_parameter is None else {endpoint.size_parameter: page_size}
         for question in questions(endpoint, newest):
-            for page in client.paginate(
+            pages = client.paginate(
                 endpoint.path,
                 params=question | size,
                 paginator=endpoint.pages(),
-                hooks={"response": [check_answer]},
+                hooks={"response": [check]},
                 allow_redirects=False,
-            ):
+            )
+            for page in pace.keep(pages):
                 if days:
                     yield to_table([record for record in page if changed_in(days, record, endpoint)], endpoint)
                     continue

@@ -2,11 +2,13 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -14,6 +16,7 @@ from conftest import Workspace
 
 TOKEN = "secret-token"
 Answer = tuple[int, dict[str, str], bytes]
+DRIP_SECONDS = 0.3
 
 
 class Server:
@@ -21,6 +24,8 @@ class Server:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.times: list[float] = []
+        self.token = TOKEN
         self.answer: Callable[[str, dict[str, str], int], Answer] = lambda *_: page([])
         outer = self
 
@@ -29,7 +34,8 @@ class Server:
                 url = urlsplit(self.path)
                 parameters = dict(parse_qsl(url.query))
                 outer.requests.append((url.path, parameters))
-                authorised = self.headers.get("Authorization") == f"Bearer {TOKEN}"
+                outer.times.append(time.monotonic())
+                authorised = self.headers.get("Authorization") == f"Bearer {outer.token}"
                 status, headers, body = (
                     outer.answer(url.path, parameters, len(outer.requests)) if authorised else (401, {}, b"{}")
                 )
@@ -37,7 +43,10 @@ class Server:
                 for name, value in {"Content-Length": str(len(body)), **headers}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(body)
+                if "X-Drip" in headers:
+                    drip(self.wfile, body)
+                else:
+                    self.wfile.write(body)
                 self.close_connection = True
 
             def log_message(self, *_: Any) -> None:
@@ -45,6 +54,14 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+
+def drip(out: IO[bytes], body: bytes) -> None:
+    """Send a byte now and then, until nobody listens."""
+    with suppress(OSError):
+        for byte in body:
+            out.write(bytes([byte]))
+            time.sleep(DRIP_SECONDS)
 
 
 def page(records: list[Any], total_pages: int = 1, **fields: Any) -> Answer:
@@ -136,6 +153,7 @@ def test_passing_faults_heal_within_the_run(server: Server, space: Workspace) ->
         ("payments", lambda *_: (503, {}, b""), "answered 503"),
         ("payments", lambda *_: (200, {}, b'{"error": "no"}'), "no list `data`"),
         ("payments", lambda *_: page([payment(1)], next="again"), "same page token twice"),
+        ("payments", lambda *_: (200, {"X-Drip": "yes"}, page([payment(1)])[2]), "no end after 1 seconds"),
         ("payments", lambda *_: (302, {"Location": "http://127.0.0.1:9/"}, b""), "no JSON"),
         (
             "sessions",
@@ -147,12 +165,49 @@ def test_passing_faults_heal_within_the_run(server: Server, space: Workspace) ->
 def test_lasting_faults_load_nothing(
     server: Server, space: Workspace, table: str, answer: Callable[..., Answer], message: str
 ) -> None:
-    space.settings["SOURCES__API__MAX_ATTEMPTS"] = "2"
+    space.settings |= {"SOURCES__API__MAX_ATTEMPTS": "2", "SOURCES__API__ANSWER_SECONDS": "1"}
     server.answer = answer
     result = load(space, table, check=False)
     assert result.returncode == 1
     assert message in result.stderr and result.stderr.count("\n") == 1, result.stderr
     assert space.warehouse(f"select * from information_schema.tables where table_name = '{table}'") == []
+
+
+def test_a_token_that_expires_while_reading_loses_nothing(server: Server, space: Workspace) -> None:
+    def answer(_: str, asked: dict[str, str], number: int) -> Answer:
+        if number == 2:
+            server.token = "renewed"
+        cursor = int(asked.get("cursor", 0))
+        return page([payment(cursor)], next=str(cursor + 1) if cursor < 3 else None)
+
+    server.answer = answer
+    result = load(space, "payments", check=False)
+    assert result.returncode == 1
+    assert "refused the token" in result.stderr and result.stderr.count("\n") == 1
+    assert space.warehouse("select * from information_schema.tables where table_name = 'payments'") == []
+    load(space, "payments", SOURCES__API__TOKEN="renewed")
+    assert space.warehouse("select count(*) from raw_api.payments") == [(4,)]
+
+
+def test_endpoints_are_read_side_by_side_at_the_agreed_pace(server: Server, space: Workspace) -> None:
+    in_flight: list[str] = []
+    most = 0
+
+    def answer(path: str, asked: dict[str, str], _: int) -> Answer:
+        nonlocal most
+        in_flight.append(path)
+        most = max(most, len(in_flight))
+        time.sleep(0.3)
+        in_flight.remove(path)
+        if path in ("/v1/payments", "/v1/refunds"):
+            return page([], next=None if "cursor" in asked else "2")
+        return page([{"session_id": asked.get("page"), "spend_date": asked.get("page")}], 2)
+
+    server.answer = answer
+    space.settings["SOURCES__API__WINDOW_DAYS"] = "9999"
+    space.ingest("--source", "api", SOURCES__API__REQUESTS_PER_SECOND="10")
+    assert len({path for path, _ in server.requests}) == 5 and most >= 2
+    assert (server.times[-1] - server.times[0]) / (len(server.times) - 1) >= 0.095
 
 
 def test_rows_that_move_between_pages_are_not_skipped(server: Server, space: Workspace) -> None:
