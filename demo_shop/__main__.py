@@ -241,7 +241,8 @@ def reset(_: argparse.Namespace) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-    if SECRETS.exists() and SECRETS.read_text().startswith(SECRETS_MARK):
+    # a shop in another data folder may have written them
+    if SECRETS.exists() and SECRETS.read_text().startswith(SECRETS_MARK) and str(files.folder()) in SECRETS.read_text():
         SECRETS.unlink()
     say("deleted")
 
