@@ -154,6 +154,16 @@ alert: setup ## Tell what is wrong and was not told yet; failed steps and publis
 
 ##@ Working on the project
 
+.PHONY: bench-ingest
+bench-ingest: setup ## Measure ingestion beside the fastest ways there are: ROWS=1000000 (5000000 takes half an hour)
+	@$(PY) benchmarks/ingest.py --rows $(or $(ROWS),1000000)
+
+.PHONY: chaos
+chaos: setup ## Hurt loads on purpose and see them heal: ROUNDS=30 kills at random, and every fault we know
+	$(call step,Chaos)
+	@STOREHOUSE_CHAOS_ROUNDS=$(or $(ROUNDS),30) $(PY) -m pytest --verbose $(addprefix tests/python/test_,$(addsuffix .py, \
+		ingestion_chaos ingestion_api ingestion_drift cdc kafka))
+
 .PHONY: failures
 failures: setup ## Show the rows that the failed tests of the last build found, and keep them
 	@$(PY) -m operations run-locked --for failures -- $(PY) scripts/failures.py

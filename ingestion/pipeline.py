@@ -53,8 +53,8 @@ def open_pipeline(source: str, warehouse: Warehouse, progress: Collector) -> dlt
     )
 
 
-def finish_pending(pipeline: dlt.Pipeline) -> None:
-    """Be done with what an earlier run did not finish: drop it, for the sources can be asked again.
+def forget_unfinished(pipeline: dlt.Pipeline) -> None:
+    """Drop what an earlier run did not finish; the sources can be asked again.
 
     Going on with it is not safe: dlt repeats a copy into the staging dataset that was committed but not marked when the
     process was killed, and its rows are there twice. And the warehouse alone knows how far it is: after a restored

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingestion.errors import KindError, explain
-from ingestion.pipeline import Result, finish_pending, open_pipeline, run_source, sum_up
+from ingestion.pipeline import Result, forget_unfinished, open_pipeline, run_source, sum_up
 from ingestion.progress import Progress
 from ingestion.sources import Days
 from ingestion.sources.api import api
@@ -62,7 +62,7 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
 def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.Namespace) -> Result | None:
     """Load one source; none when no table of it was asked for."""
     pipeline = open_pipeline(name, warehouse, progress)
-    finish_pending(pipeline)
+    forget_unfinished(pipeline)
     pipeline.sync_destination()
     if name == "shop" and (options.mode or dlt.config["sources.shop.mode"]) == "cdc":
         return load_changes(pipeline, warehouse, progress, options)

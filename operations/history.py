@@ -9,7 +9,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 
-from ingestion.pipeline import finish_pending
+from ingestion.pipeline import forget_unfinished
 from ingestion.warehouse import open_warehouse
 from operations.lock import only_writer
 from operations.notes import note, noted
@@ -156,7 +156,7 @@ def record(wait_seconds: float | None = None) -> int:
             destination=warehouse.destination,
             dataset_name="raw_ops",
         )
-        finish_pending(pipeline)
+        forget_unfinished(pipeline)
         resources = [
             dlt.resource(
                 rows,

@@ -91,6 +91,7 @@ SLOT = """
     from pg_replication_slots
     where slot_name = %s and database = current_database() and wal_status <> 'lost'
 """
+IS_LOST = "select 1 from pg_replication_slots where slot_name = %s and wal_status = 'lost'"
 PEEK = """
     select data
     from pg_logical_slot_peek_binary_changes(
@@ -174,6 +175,12 @@ class Replication:
         else:
             if known:
                 reason = "columns changed" if is_continued else f"slot {self.slot_name} does not fit to the warehouse"
+                if not is_continued and self.ask(IS_LOST, self.slot_name):
+                    reason = (
+                        f"Postgres gave up slot {self.slot_name}, because it kept more log than max_slot_wal_keep_size "
+                        "allows. The versions since the last load are gone, the rows are not. Load more often, or "
+                        "raise that setting"
+                    )
                 self.say(f"shop: {reason}: taking a new snapshot")
             self.take_snapshot(is_continued, is_first=not (known and slot))
         slot = self.ask(SLOT, self.slot_name)

@@ -120,6 +120,15 @@ def test_every_version_is_kept(captured: Workspace) -> None:
     assert captured.warehouse(f"select quantity from raw_shop.order_items where order_item_id = {renamed}") == [(9,)]
 
 
+def test_a_decimal_that_is_no_number_is_set_aside(captured: Workspace) -> None:
+    captured.shop("update shop.products set unit_price = 'NaN' where product_id = 3")
+    captured.ingest(*CDC)
+    assert captured.warehouse("select unit_price, unreadable_values from raw_shop.products where product_id = 3") == [
+        (None, '{"unit_price": "NaN"}')
+    ]
+    captured.shop("update shop.products set unit_price = 3 where product_id = 3")
+
+
 def test_truncated_tables_lose_their_keys(captured: Workspace) -> None:
     rows = captured.shop("select count(*) from shop.inventory_levels")[0][0]
     assert rows > 1
@@ -225,6 +234,28 @@ def test_the_slot_follows_and_tells(captured: Workspace) -> None:
             break
     assert slot(captured, "pg_current_wal_lsn() - restart_lsn") < 1_000_000
     assert kept
+
+
+def test_a_slot_that_postgres_gave_up_is_told_and_replaced(captured: Workspace) -> None:
+    captured.shop("update shop.customers set city = 'Gone' where customer_id = 14")
+    with closing(psycopg2.connect(captured.settings["DEMO_SHOP_ADMIN_URL"])) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("alter system set max_slot_wal_keep_size = '1MB'")
+        cursor.execute("select pg_reload_conf()")
+        for _ in range(10):
+            cursor.execute("create table noise as select generate_series(1, 300000); drop table noise")
+            cursor.execute("select pg_switch_wal()")
+            cursor.execute("checkpoint")
+            if slot(captured, "wal_status") == "lost":
+                break
+        cursor.execute("alter system reset max_slot_wal_keep_size")
+        cursor.execute("select pg_reload_conf()")
+    assert slot(captured, "wal_status") == "lost"
+    told = captured.ingest(*CDC).stdout
+    assert "because it kept more log than max_slot_wal_keep_size allows" in told
+    assert slot(captured, "wal_status") == "reserved"
+    assert_raw_is_the_shop(captured)
 
 
 def test_two_runs_do_not_share_the_slot(captured: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
