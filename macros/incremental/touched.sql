@@ -1,16 +1,17 @@
 {#
     What an incremental build looks at again: a CTE `touched` with the keys that `caller` selects, which may be too many,
-    never too few. A full build has none. The comments tell `get_incremental_touched_sql` where it stands.
+    never too few. A full build has none. The comments tell `get_incremental_touched_sql` where it stands; a model that
+    gives all of its rows all the same is `is_whole`, and is compared as a whole.
 #}
-{% macro touched(key) -%}
+{% macro touched(key, is_whole=false) -%}
     {%- if not execute -%}
         {%- do caller() -%}
     {%- elif is_incremental() -%}
-        /* touched: {{ key if key is string else key | join(', ') }} */
+        {% if not is_whole -%} /* touched: {{ key if key is string else key | join(', ') }} */ {%- endif %}
         touched as (
         {{ caller() }}
         ),
-        /* end of touched */
+        {% if not is_whole -%} /* end of touched */ {%- endif %}
     {%- endif -%}
 {%- endmacro %}
 

@@ -1,7 +1,23 @@
 -- One row per store-local day, days without a sale included, in the reporting currency.
 -- Sales stand on the day of the order, returns on the day of the refund. Amounts and orders add up over days;
 -- customers, averages, percentages and running totals do not.
+{%- set base_measures = [
+    'gross_sales', 'discounts', 'returns', 'net_sales', 'shipping', 'taxes', 'cogs', 'new_customer_net_sales',
+    'lines_without_cost', 'orders', 'new_customer_orders', 'customers',
+] %}
 with
+
+{% call touched('date_day', is_whole=true) %}
+select orders.order_date as date_day from ({{ changed('fct_orders', 'order_date') }}) as orders
+union all
+{{ changed('fct_refunds', 'refund_date') }}
+union all
+select refund_date from {{ ref('fct_refunds') }}
+where order_id in ({{ changed('fct_orders', 'order_id') }})
+union all
+select date_day from {{ ref('dim_dates') }}
+where date_day not in (select held.date_day from {{ this }} as held)
+{% endcall %}
 
 dates as (
     select * from {{ ref('dim_dates') }}
@@ -46,6 +62,7 @@ postings as (
         reporting_cogs_amount as cogs_amount,
         lines_without_cost
     from orders
+    where {{ is_touched('order_date', 'touched.date_day') }}
     union all
     select
         refunds.refund_date as date_day,
@@ -62,9 +79,10 @@ postings as (
         0 as lines_without_cost
     from refunds
     inner join orders on refunds.order_id = orders.order_id
+    where {{ is_touched('refunds.refund_date', 'touched.date_day') }}
 ),
 
-summed as (
+days_summed as (
     select
         days.date_day,
         days.month_start_date,
@@ -80,6 +98,28 @@ summed as (
     from days
     left join postings on days.date_day = postings.date_day
     group by days.date_day, days.month_start_date, days.calendar_year
+),
+
+-- Days that nothing was posted to since the last build keep their sums; trends are worked out for all of them.
+summed as (
+    {% if is_incremental() %}
+    select
+        days.date_day,
+        days.month_start_date,
+        days.calendar_year,
+        {% for measure in base_measures %}
+        case when held.date_day is null then days_summed.{{ measure }} else held.{{ measure }} end as {{ measure }}
+        {{- ',' if not loop.last }}
+        {% endfor %}
+    from days
+    inner join days_summed on days.date_day = days_summed.date_day
+    left join {{ this }} as held
+        on
+            days.date_day = held.date_day
+            and held.date_day not in (select touched.date_day from touched)
+    {% else %}
+    select * from days_summed
+    {% endif %}
 ),
 
 -- The calendar has no gaps, so rows are days. A window that would reach back before the first day has no average.
