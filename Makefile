@@ -8,6 +8,8 @@ SIZE ?= small
 DAYS ?= 1
 SELECT ?=
 PORT ?= 8080
+# Where to build: dev (DuckDB), postgres or spark
+TARGET ?= $(or $(STOREHOUSE_TARGET),dev)
 export REFERENCE ?= ../shared/reference
 
 # Every runtime file lives in one folder. dbt reads the same values from .env when it is run by hand.
@@ -23,6 +25,8 @@ DOCS := $(STOREHOUSE_DATA_DIR)/docs
 BIN := .venv/bin
 PY := $(BIN)/python
 READY := .venv/.storehouse-setup
+# Commands that use the warehouse of TARGET
+IN := $(if $(filter-out dev ci,$(TARGET)),$(PY) -m warehouses with $(TARGET) --)
 step = @printf '\n\033[1m▸ %s\033[0m\n' "$(1)"
 
 .PHONY: help
@@ -34,7 +38,7 @@ help: ## List the targets
 ##@ The main things
 
 .PHONY: run
-run: demo ingest build publish docs dashboard summary ## Set up, start the demo shop, load, build, test, publish, show
+run: demo warehouse ingest build $(if $(IN),,publish) docs $(if $(IN),,dashboard) summary ## Set up, start the demo shop, load, build, test, publish, show
 
 .PHONY: test
 test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit and data tests
@@ -80,16 +84,23 @@ demo-reset: setup ## Stop the demo shop and delete its data
 
 ##@ The pipeline, step by step
 
+.PHONY: warehouse
+warehouse: setup $(if $(filter spark,$(TARGET)),spark-setup) ## Start the warehouse of TARGET=postgres|spark; DuckDB needs no start
+ifneq ($(IN),)
+	$(call step,Warehouse)
+	@$(PY) -m warehouses start $(TARGET)
+endif
+
 .PHONY: ingest
 ingest: setup ## Load what is new from every source into the warehouse
 	$(call step,Ingest)
-	@$(PY) -m operations run-locked --for ingest -- $(PY) -m ingestion
+	@$(IN) $(PY) -m operations run-locked --for ingest -- $(PY) -m ingestion
 
 .PHONY: build
 build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ for a part
 	$(call step,Build)
-	@$(PY) scripts/preflight.py
-	@$(PY) -m operations build -- $(if $(SELECT),--select $(SELECT))
+	@$(IN) $(PY) scripts/preflight.py
+	@$(IN) $(PY) -m operations build -- $(if $(SELECT),--select $(SELECT))
 
 .PHONY: replay
 replay: setup ## Judge rejected rows anew after a mend, and rebuild all: FROM=2025-02-21 asks the sources again from then
@@ -110,7 +121,7 @@ rollback: setup ## Show readers the state before the one they see
 .PHONY: docs
 docs: setup ## Write the docs site into one file
 	$(call step,Docs)
-	@$(BIN)/dbt --quiet docs generate --static --target-path $(DOCS)
+	@$(IN) $(BIN)/dbt --quiet docs generate --static --target-path $(DOCS)
 	@echo "✓ $(DOCS)/static_index.html"
 
 .PHONY: docs-serve
@@ -119,7 +130,7 @@ docs-serve: docs ## Write and serve the docs site: PORT=8080
 
 .PHONY: summary
 summary: setup ## What the last run loaded, built and found
-	@$(PY) scripts/summary.py
+	@$(IN) $(PY) scripts/summary.py
 
 .PHONY: dashboard
 dashboard: setup ## Draw the published marts into one HTML file

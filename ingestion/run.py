@@ -19,7 +19,7 @@ from ingestion.sources.files import files
 from ingestion.sources.shop import shop
 from ingestion.sources.shop_cdc import replicate
 from ingestion.sources.stream import settle, stream
-from ingestion.warehouse import Warehouse, open_warehouse
+from ingestion.warehouse import Warehouse, deliver, open_warehouse
 from operations.history import record
 from operations.lock import only_writer
 
@@ -41,17 +41,20 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
 
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        with only_writer("ingestion"), open_warehouse(data_dir) as warehouse:
-            for name in options.source:
-                try:
-                    result = load(name, warehouse, Progress(name, console), options)
-                    if result:
-                        results.append(result)
-                except Exception as error:
-                    fail(error, name)
-            if not exit_codes:
-                check_names(options.tables, results)
-        record()
+        with only_writer("ingestion"):
+            with open_warehouse(data_dir) as warehouse:
+                for name in options.source:
+                    try:
+                        result = load(name, warehouse, Progress(name, console), options)
+                        if result:
+                            results.append(result)
+                    except Exception as error:
+                        fail(error, name)
+                if not exit_codes:
+                    check_names(options.tables, results)
+            record()
+            if not options.dry_run:
+                deliver()
     except Exception as error:
         fail(error, None)
     if results:

@@ -119,14 +119,19 @@ def open_warehouse(data_dir: Path) -> Iterator[Warehouse]:
             yield DuckDB(connection, data_dir)
     elif target == "spark":
         from warehouses import lake
-        from warehouses.settings import folder
 
-        home = folder("spark")
-        with duckdb.connect(home / "landing.duckdb") as connection:
-            yield DuckDB(connection, home)
-            lake.bring(connection)
+        with duckdb.connect(lake.landing_file()) as connection:
+            yield DuckDB(connection, lake.landing_file().parent)
     else:
         raise KindError(f"Nothing can be loaded into STOREHOUSE_TARGET={target}: it must be dev, postgres or spark.")
+
+
+def deliver() -> None:
+    """Bring complete loads to where dbt reads them, if that is elsewhere."""
+    if os.environ.get("STOREHOUSE_TARGET") == "spark":
+        from warehouses import lake
+
+        lake.deliver()
 
 
 def refuse_second_writer(connection: Any) -> None:

@@ -8,17 +8,40 @@ import os
 import re
 import shutil
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from ingestion.errors import KindError
+from warehouses import postgres, spark
 
 DATA_DIR = Path(os.environ.get("STOREHOUSE_DATA_DIR", "data"))
 WAREHOUSE = DATA_DIR / "warehouse.duckdb"
 MINIMUM_FREE_BYTES = 200 * 1024**2
 
 
+def problem_of_server(target: str) -> tuple[str, int] | None:
+    """The first problem of a warehouse that is a server, or None."""
+    try:
+        if target == "spark":
+            spark.check()
+            loaded = (spark.folder("spark") / "landing.duckdb").exists()
+        else:
+            with closing(postgres.connect("transformer")) as connection, connection.cursor() as cursor:
+                cursor.execute("select 1 from information_schema.schemata where schema_name = 'raw_shop'")
+                loaded = cursor.fetchone()
+    except KindError as error:
+        return str(error), error.exit_code
+    return None if loaded else (f"Nothing is loaded yet. Load it first: make ingest TARGET={target}.", 1)
+
+
 def problem() -> tuple[str, int] | None:
     """Return the first problem found as (message, exit code), or None when the build can start."""
+    target = os.environ.get("STOREHOUSE_TARGET", "dev")
+    if target in ("postgres", "spark"):
+        return problem_of_server(target)
     if not WAREHOUSE.exists():
         return f"There is no warehouse at {WAREHOUSE} yet. Load it first: make ingest (or make run for everything).", 1
     # A build rewrites tables before it drops the old ones.

@@ -1,11 +1,14 @@
 """The command line: `python -m warehouses`."""
 
 import argparse
+import os
 import shlex
 import sys
 
 from ingestion.errors import KindError
 from warehouses import parity, postgres, spark
+from warehouses.care import care
+from warehouses.carry import carry
 
 WAREHOUSES = {"postgres": postgres, "spark": spark}
 
@@ -29,6 +32,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         ("env", "print the connection as lines for a shell"),
     ):
         commands.add_parser(command, help=text).add_argument("warehouse", choices=WAREHOUSES)
+    within = commands.add_parser("with", help="run a command that uses a warehouse: with postgres -- dbt build")
+    within.add_argument("warehouse", choices=WAREHOUSES)
+    within.add_argument("line", nargs="+", metavar="COMMAND")
+    commands.add_parser(
+        "carry", help="move a shop from DuckDB to a warehouse that holds nothing yet, with its history"
+    ).add_argument("warehouse", choices=WAREHOUSES)
+    lake = commands.add_parser("care", help="look after Spark's tables: compact, forget old states, remove lost files")
+    lake.add_argument("tables", nargs="*", metavar="TABLE", help="only these, like marts.fct_orders (default: all)")
+    lake.add_argument("--keep-days", type=int, default=7, help="days that time travel can go back (default: 7)")
+    lake.add_argument("--dry-run", action="store_true", help="only say what would be done")
     commands.add_parser("status", help="what runs where")
     parity.add_arguments(
         commands.add_parser("parity", help="build one shop on two engines and compare every mart value by value")
@@ -50,6 +63,13 @@ def main() -> int:
             case "env":
                 for name, value in WAREHOUSES[options.warehouse].environment().items():
                     print(f"export {name}={shlex.quote(value)}")
+            case "with":
+                os.environ.update(WAREHOUSES[options.warehouse].environment())
+                os.execvp(options.line[0], options.line)
+            case "carry":
+                carry(options.warehouse)
+            case "care":
+                care(options.tables, options.keep_days, options.dry_run)
             case "status":
                 print(postgres.status(), spark.status(), sep="\n")
             case "parity":

@@ -8,6 +8,7 @@ half a load, and a run that was killed in between is caught up with by the next 
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -21,18 +22,23 @@ if TYPE_CHECKING:
 TYPES = {"JSON": "varchar", "UUID": "varchar"}
 
 
-def bring(landing: duckdb.DuckDBPyConnection) -> None:
+def landing_file() -> Path:
+    """The DuckDB file that dlt loads into."""
+    return folder("spark") / "landing.duckdb"
+
+
+def deliver() -> None:
     """Bring the lake to the state of the landing file."""
     scratch = folder("spark") / "landing"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    tables = list(landed_tables(landing))
-    with spark.session() as session:
+    with duckdb.connect(landing_file()) as landing, spark.session() as session:
+        tables = list(landed_tables(landing))
         for dataset in sorted({dataset for dataset, _, _ in tables}):
             session.sql(f"create namespace if not exists {dataset}")
         for number, (dataset, table, keys) in enumerate(tables):
             file = scratch / f"{number}.parquet"
-            bring_table(landing, session, f"{dataset}.{table}", keys, file.as_posix())
+            deliver_table(landing, session, f"{dataset}.{table}", keys, file.as_posix())
     shutil.rmtree(scratch)
 
 
@@ -55,7 +61,7 @@ def landed_tables(landing: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
             yield dataset, table, [name for name, column in columns.get(table, ()) if column.get("primary_key")]
 
 
-def bring_table(
+def deliver_table(
     landing: duckdb.DuckDBPyConnection, session: "SparkSession", table: str, keys: list[str], file: str
 ) -> None:
     """Bring one table into the lake in one commit: what is new by key, or the whole table where that is not enough."""

@@ -138,18 +138,27 @@ def spark_defaults(state: dict, workers: int, cores: int, memory: str) -> str:
         "spark.sql.catalog.lake.jdbc.user": catalog["user"],
         "spark.sql.catalog.lake.jdbc.password": catalog["password"],
         "spark.sql.catalog.lake.jdbc.schema-version": "V1",  # the version of the catalog that knows views
+        # Else every task keeps a file open for each partition, and a year of days fills its memory.
+        "spark.sql.catalog.lake.table-default.write.spark.fanout.enabled": "false",
         "spark.sql.catalog.lake.warehouse": folder("lake").as_uri(),
     }
     return "".join(f"{name} {value}\n" for name, value in settings.items())
 
 
+def check() -> None:
+    """Refuse to go on when Spark, its cluster or its catalog is not there."""
+    jars.spark_home()
+    environment()
+    if not running(read_state(folder("spark") / "state.json")):
+        raise KindError("The Spark cluster is not running: run `python -m warehouses start spark`.")
+    postgres.connect("lake").close()
+
+
 @contextmanager
 def session() -> Iterator["SparkSession"]:
     """A driver in this process, as long as it is needed."""
-    jars.spark_home()
+    check()
     os.environ.update(environment())
-    if not running(read_state(folder("spark") / "state.json")):
-        raise KindError("The Spark cluster is not running: run `python -m warehouses start spark`.")
     from pyspark.sql import SparkSession
 
     opened = SparkSession.builder.getOrCreate()

@@ -76,6 +76,14 @@ def test_a_second_load_changes_nothing(built):
     assert query(built, "loader", loads) == before
 
 
+def test_preflight_and_summary_look_into_postgres(built):
+    for script, said in (("preflight.py", ""), ("summary.py", "Yesterday")):
+        command = (sys.executable, f"scripts/{script}")
+        done = warehouses(built, "with", "postgres", "--", *command, STOREHOUSE_TARGET="dev")
+        assert said in done.stdout
+    assert "Postgres: 127.0.0.1" in done.stdout
+
+
 def test_a_second_load_at_the_same_time_is_refused(built):
     connection = session(built, "loader")
     with connection, connection.cursor() as cursor:
