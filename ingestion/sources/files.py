@@ -11,7 +11,7 @@ is tidied up for many reasons. JSON lines are not parsed here; staging does that
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from dlt.sources.filesystem import filesystem
 
 from ingestion.errors import KindError
 from ingestion.sources import Days
-from ingestion.sources.lines import CHUNK_BYTES, Line, parse_csv, read_lines
+from ingestion.sources.lines import CHUNK_BYTES, Block, Line, parse_csv, read_blocks, read_lines
 
 MANIFEST = "file_manifest"
 BATCH_BYTES = 16 << 20
@@ -112,6 +112,24 @@ def to_table(rows: list[tuple[str, Line, dict[str, str]]], extra_columns: list[s
     )
 
 
+def with_no_fields(parts: Iterable[Block | Line]) -> Iterator[tuple[Block | Line, dict[str, str]]]:
+    """Lines that have no columns."""
+    for part in parts:
+        yield part, {}
+
+
+def block_to_table(path: str, block: Block) -> pa.Table:
+    """Whole lines as an Arrow table."""
+    count = len(block.records)
+    columns = [
+        pa.repeat(pa.scalar(path), count),
+        pa.array(range(block.first, block.first + count), pa.int64()),
+        pa.array(block.records, pa.string()),
+        pa.nulls(count, pa.string()),
+    ]
+    return pa.Table.from_arrays(columns, schema=to_table([], []).schema)
+
+
 @dlt.source(name="files", max_table_nesting=0)
 def files(
     bucket_url: str = dlt.config.value,
@@ -164,9 +182,10 @@ def files(
             if owner != dataset:
                 continue
             with opened[path].open(compression="disable") as file:
-                lines = read_lines(file)
-                parsed = parse_csv(lines) if extra_columns else ((line, {}) for line in lines)
-                for line, fields in parsed:
+                for line, fields in parse_csv(read_lines(file)) if extra_columns else with_no_fields(read_blocks(file)):
+                    if isinstance(line, Block):
+                        yield block_to_table(path, line)
+                        continue
                     rows.append((path, line, fields))
                     if len(rows) >= chunk_lines:
                         yield to_table(rows, extra_columns)

@@ -10,8 +10,17 @@ from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
 CHUNK_BYTES = 4 << 20
+PIECE_BYTES = 1 << 18  # unpacked at once: what comes out is ten times as much
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
 GZIP = 16 + zlib.MAX_WBITS
+
+
+class Block(NamedTuple):
+    """Lines that follow each other and of which each is whole text."""
+
+    first: int
+    records: list[str]
 
 
 class Line(NamedTuple):
@@ -24,6 +33,15 @@ class Line(NamedTuple):
 
 def read_lines(file: IO[bytes]) -> Iterator[Line]:
     """Yield the lines of an open file, unpacked if it is packed, without blank ones."""
+    for part in read_blocks(file):
+        if isinstance(part, Block):
+            yield from (Line(number, record) for number, record in enumerate(part.records, part.first))
+        else:
+            yield part
+
+
+def read_blocks(file: IO[bytes]) -> Iterator[Block | Line]:
+    """Yield the lines of an open file, many at once where nothing is wrong with them."""
     number = 0
     rest = b""
     broken: str | None = None
@@ -33,22 +51,39 @@ def read_lines(file: IO[bytes]) -> Iterator[Line]:
             chunk = next(chunks, b"")
         except (zlib.error, EOFError) as error:
             chunk, broken = b"", str(error)
-        lines = (rest + chunk).split(b"\n")
         # Without more to come, what follows the last line break is a line too.
-        rest = lines.pop() if chunk else b""
-        for line in lines:
-            number += 1
-            if line.strip():
-                yield decoded(number, line.removesuffix(b"\r"))
+        content, line_break, rest = (rest + chunk).rpartition(b"\n") if chunk else (rest, b"", b"")
+        if line_break or not chunk:
+            lines = whole_text(content, number) or content.split(b"\n")
+            if isinstance(lines[0], str):
+                yield Block(number + 1, lines)
+            else:
+                for position, line in enumerate(lines, number + 1):
+                    if line.strip():
+                        yield decoded(position, line.removesuffix(b"\r"))
+            number += len(lines)
         if not chunk:
             break
     if broken or not number or (number == 1 and not lines[0]):
         yield Line(number + 1 if broken else 0, None, broken or "the file is empty")
 
 
+def whole_text(content: bytes, lines_before: int) -> list[str] | None:
+    """The lines of some content, when each can be taken as it is: text, not blank, without anything to take off."""
+    if not lines_before and content.startswith(BYTE_ORDER_MARK):
+        return None
+    if b"\0" in content or b"\r" in content:
+        return None
+    try:
+        records = content.decode().split("\n")
+    except UnicodeDecodeError:
+        return None
+    return None if "" in records or any(map(str.isspace, records)) else records
+
+
 def decoded(number: int, line: bytes) -> Line:
     """A line as text; bytes that are no UTF-8 are written out, like the NUL that no database can store."""
-    line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
+    line = line.removeprefix(BYTE_ORDER_MARK) if number == 1 else line
     try:
         text, error = line.decode(), None
     except UnicodeDecodeError as failure:
@@ -68,12 +103,15 @@ def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
         if unzip is None:
             yield chunk
             continue
-        while chunk:
-            if unzip.eof:
-                unzip = zlib.decompressobj(GZIP)
-            yield unzip.decompress(chunk)
+        for begin in range(0, len(chunk), PIECE_BYTES):
+            piece = chunk[begin : begin + PIECE_BYTES]
             # Zeros after a member are padding.
-            chunk = unzip.unused_data.lstrip(b"\0")
+            while piece := piece.lstrip(b"\0") if unzip.eof else piece:
+                if unzip.eof:
+                    unzip = zlib.decompressobj(GZIP)
+                if text := unzip.decompress(piece):
+                    yield text
+                piece = unzip.unused_data
     if unzip is not None and not unzip.eof:
         raise EOFError("the gzip file breaks off")
 
