@@ -3,7 +3,7 @@
     was true before, and every sale must find a version.
 #}
 {% macro version_windows(key) -%}
-    {{ dbt_utils.generate_surrogate_key([key, 'dbt_valid_from']) }} as {{ key | replace('_id', '') }}_version_key,
+    {{ dbt_utils.generate_surrogate_key([key, text_of_time('dbt_valid_from')]) }} as {{ key | replace('_id', '') }}_version_key,
     case
         when row_number() over (partition by {{ key }} order by dbt_valid_from) = 1
             then cast('{{ time_limits().first_day }} 00:00:00+00' as {{ engine_type('timestamptz') }})

@@ -1,4 +1,4 @@
 {# The change from one amount to another in percent of the first; null when there is nothing to compare with. #}
 {% macro change_pct(from_amount, to_amount) -%}
-    cast(100.0 * ({{ to_amount }} - {{ from_amount }}) / nullif({{ from_amount }}, 0) as decimal(18, 4))
+    {{ quotient('100.0 * (' ~ to_amount ~ ' - ' ~ from_amount ~ ')', from_amount) }}
 {%- endmacro %}

@@ -41,6 +41,11 @@
     'a known time zone': "'Europe/Berlin' in (" ~ timezone_names() ~ ')',
     'an unknown time zone': "'Mars/Olympus' not in (" ~ timezone_names() ~ ')',
     'half a cent is rounded away from zero': divide_rounded('-15', '10') ~ ' = -2',
+    'a quotient of large decimals is rounded once': quotient(
+        'cast(317766.499 as decimal(38, 10))', 'cast(10000 as decimal(38, 10))'
+    ) ~ ' = 31.7766',
+    'nothing to divide by': quotient('cast(1 as decimal(38, 10))', '0') ~ ' is null',
+    'a time as text': text_of_time(later) ~ " = '2025-03-30 01:00:59.9+00'",
     'a ratio': exact_ratio('2', '3', 6) ~ ' = 0.666667',
     'a plausible time': is_plausible_time(moment),
 } %}

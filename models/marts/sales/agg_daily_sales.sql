@@ -162,12 +162,12 @@ final as (
         {{ money('net_sales + shipping + taxes') }} as total_sales,
         {{ money('cogs') }} as cogs,
         {{ money('net_sales - cogs') }} as gross_profit,
-        cast(100 * (net_sales - cogs) / nullif(net_sales, 0) as decimal(18, 4)) as gross_margin_pct,
+        {{ quotient('100 * (net_sales - cogs)', 'net_sales') }} as gross_margin_pct,
         cast(lines_without_cost as integer) as lines_without_cost,
 
         -- orders and customers
         cast(orders as integer) as orders,
-        cast((gross_sales - discounts) / nullif(orders, 0) as decimal(18, 4)) as average_order_value,
+        {{ quotient('(gross_sales - discounts)', 'orders') }} as average_order_value,
         cast(customers as integer) as customers,
         cast(new_customer_orders as integer) as new_customer_orders,
         cast(orders - new_customer_orders as integer) as returning_customer_orders,

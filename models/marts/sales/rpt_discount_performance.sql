@@ -79,7 +79,7 @@ final as (
 
         -- orders and customers
         cast(summed.orders as integer) as orders,
-        cast(100.0 * summed.orders / nullif(summed.orders_of_month, 0) as decimal(18, 4)) as orders_share_pct,
+        {{ quotient('100.0 * summed.orders', 'summed.orders_of_month') }} as orders_share_pct,
         cast(summed.new_customer_orders as integer) as new_customer_orders,
         cast(summed.customers as integer) as customers,
 
@@ -89,9 +89,9 @@ final as (
         {{ money('summed.' ~ measure) }} as {{ measure }},
         {% endfor -%}
         {{ money('summed.net_sales - summed.cogs') }} as gross_profit,
-        cast(100 * summed.discounts / nullif(summed.gross_sales, 0) as decimal(18, 4)) as discount_pct,
-        cast(summed.sold / nullif(summed.orders, 0) as decimal(18, 4)) as average_order_value,
-        cast(100 * (summed.net_sales - summed.cogs) / nullif(summed.net_sales, 0) as decimal(18, 4))
+        {{ quotient('100 * summed.discounts', 'summed.gross_sales') }} as discount_pct,
+        {{ quotient('summed.sold', 'summed.orders') }} as average_order_value,
+        {{ quotient('100 * (summed.net_sales - summed.cogs)', 'summed.net_sales') }}
             as gross_margin_pct,
         cast(summed.lines_without_cost as integer) as lines_without_cost,
 

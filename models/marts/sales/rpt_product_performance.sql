@@ -127,8 +127,8 @@ final as (
         ] -%}
         {{ money(sign ~ 'ranked.' ~ measure) }} as {{ measure }},
         {% endfor -%}
-        cast(100 * ranked.gross_profit / nullif(ranked.net_sales, 0) as decimal(18, 4)) as gross_margin_pct,
-        cast(100 * greatest(ranked.net_sales, 0) / nullif(ranked.month_amount, 0) as decimal(18, 4))
+        {{ quotient('100 * ranked.gross_profit', 'ranked.net_sales') }} as gross_margin_pct,
+        {{ quotient('100 * greatest(ranked.net_sales, 0)', 'ranked.month_amount') }}
             as net_sales_share_pct,
 
         -- flags
