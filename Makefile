@@ -38,7 +38,7 @@ help: ## List the targets
 ##@ The main things
 
 .PHONY: run
-run: demo warehouse ingest build $(if $(IN),,publish) docs $(if $(IN),,dashboard) summary ## Set up, start the demo shop, load, build, test, publish, show
+run: demo warehouse ingest build $(if $(filter spark,$(TARGET)),,publish) docs $(if $(IN),,dashboard) summary ## Set up, start the demo shop, load, build, test, publish, show
 
 .PHONY: test
 test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit and data tests
@@ -82,6 +82,11 @@ demo-stop: setup ## Stop the demo shop and keep its data
 demo-reset: setup ## Stop the demo shop and delete its data
 	@$(PY) -m demo_shop reset
 
+.PHONY: demo-incident
+demo-incident: setup ## Watch a provider rename a field on Friday night, in a shop of its own: three minutes
+	@STOREHOUSE_DATA_DIR=$(STOREHOUSE_DATA_DIR)/incident $(PY) -m demo_shop.incident
+	@STOREHOUSE_DATA_DIR=$(STOREHOUSE_DATA_DIR)/incident $(PY) -m demo_shop stop
+
 ##@ The pipeline, step by step
 
 .PHONY: warehouse
@@ -112,11 +117,11 @@ replay: setup ## Judge rejected rows anew after a mend, and rebuild all: FROM=20
 .PHONY: publish
 publish: setup ## Show the marts to readers, all at once, after a green build
 	$(call step,Publish)
-	@$(PY) -m operations publish
+	@$(IN) $(PY) -m operations publish
 
 .PHONY: rollback
 rollback: setup ## Show readers the state before the one they see
-	@$(PY) -m operations rollback
+	@$(IN) $(PY) -m operations rollback
 
 .PHONY: docs
 docs: setup ## Write the docs site into one file
@@ -159,9 +164,13 @@ restore: setup ## Go back to the newest backup, or to BACKUP=name
 prune: setup ## Delete what is older than [operations] in .dlt/config.toml wants to keep
 	@$(PY) -m operations prune
 
+.PHONY: forget
+forget: setup ## Erase one person for good and publish: CUSTOMER=number or e-mail address
+	@$(IN) $(PY) -m operations forget "$(CUSTOMER)"
+
 .PHONY: alert
 alert: setup ## Tell what is wrong and was not told yet; failed steps and publishes do it by themselves
-	@$(PY) -m operations alert
+	@$(IN) $(PY) -m operations alert
 
 ##@ Working on the project
 

@@ -135,6 +135,8 @@ def connections(state: State) -> dict[str, str]:
         "SOURCES__API__BASE_URL": api_url(state),
         "SOURCES__API__TOKEN": state.api_token,
         "SOURCES__FILES__BUCKET_URL": str(files.folder()),
+        # No secret here: what is made up looks the same on every machine.
+        "OPERATIONS__EMAIL_SALT": f"demo shop {state.seed}",
     }
 
 
@@ -151,7 +153,8 @@ def write_secrets(state: State) -> None:
         f"{SECRETS_MARK}\n"
         f"[sources.shop]\ncredentials = {values['SOURCES__SHOP__CREDENTIALS']}\n\n"
         f"[sources.api]\nbase_url = {values['SOURCES__API__BASE_URL']}\ntoken = {values['SOURCES__API__TOKEN']}\n\n"
-        f"[sources.files]\nbucket_url = {values['SOURCES__FILES__BUCKET_URL']}\n"
+        f"[sources.files]\nbucket_url = {values['SOURCES__FILES__BUCKET_URL']}\n\n"
+        f"[operations]\nemail_salt = {values['OPERATIONS__EMAIL_SALT']}\n"
     )
     draft.replace(SECRETS)
 

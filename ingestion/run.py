@@ -22,6 +22,7 @@ from ingestion.sources.stream import settle, stream
 from ingestion.warehouse import Warehouse, deliver, open_warehouse
 from operations.history import record
 from operations.lock import only_writer
+from operations.privacy import erase, keep_salt
 
 FACTORIES = {"shop": shop, "api": api, "files": files, "stream": stream}
 
@@ -43,6 +44,8 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
         data_dir.mkdir(parents=True, exist_ok=True)
         with only_writer("ingestion"):
             with open_warehouse(data_dir) as warehouse:
+                if not options.dry_run:
+                    keep_salt(warehouse)
                 for name in options.source:
                     try:
                         result = load(name, warehouse, Progress(name, console), options)
@@ -50,6 +53,8 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
                             results.append(result)
                     except Exception as error:
                         fail(error, name)
+                if not options.dry_run:
+                    erase(warehouse)
                 if not exit_codes:
                     check_names(options.tables, results)
             record()

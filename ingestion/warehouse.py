@@ -79,7 +79,7 @@ class Postgres:
         """The rows of a query."""
         with self.connection, self.connection.cursor() as cursor:
             cursor.execute(statement, parameters)
-            return cursor.fetchall()
+            return cursor.fetchall() if cursor.description else []
 
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`, a temporary table for as long as the query runs."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import operations
 from ingestion.errors import KindError, is_disk_full
-from operations.settings import BACKUPS, DATA_DIR, EXPORTS, ROOT
+from operations.settings import BACKUPS, DATA_DIR, EXPORTS, ROOT, is_file
 
 
 def run_locked(options: argparse.Namespace) -> int:
@@ -46,7 +46,8 @@ def publish(_: argparse.Namespace) -> int:
 
     state = publish()
     announce()
-    print(f"✓ Published {len(state.rows)} marts, {sum(state.rows.values()):,} rows: {shown(PUBLISHED)}")
+    where = shown(PUBLISHED) if is_file() else "schema published"
+    print(f"✓ Published {len(state.rows)} marts, {sum(state.rows.values()):,} rows: {where}")
     return 0
 
 
@@ -66,7 +67,8 @@ def states(_: argparse.Namespace) -> int:
     seen = current()
     for state in states():
         star = "*" if state == seen else " "
-        print(f"{star} {state.state}  {sum(state.rows.values()):>12,} rows  {state.file.stat().st_size:>14,} bytes")
+        size = f"{state.file.stat().st_size:>14,} bytes" if is_file() else ""
+        print(f"{star} {state.state}  {sum(state.rows.values()):>12,} rows  {size}".rstrip())
     return 0
 
 
@@ -94,6 +96,16 @@ def restore(options: argparse.Namespace) -> int:
 
     source = restore(options.backup, options.source)
     print(f"✓ Restored {shown(source)}; what was there is in {shown(REPLACED)}. Next: make run")
+    return 0
+
+
+def forget(options: argparse.Namespace) -> int:
+    """Erase one person everywhere, for good, keep the money, and publish."""
+    from operations.privacy import forget
+
+    for table, rows in forget(options.customer).items():
+        print(f"✓ {table}: {rows} rows without personal data now")
+    print("✓ Forgotten. Older states, exports and backups here are deleted; copies elsewhere are yours to delete.")
     return 0
 
 
@@ -151,6 +163,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     restoring.add_argument(
         "--from", dest="source", type=Path, default=BACKUPS, metavar="FOLDER", help="where backups are kept"
     )
+    add(forget).add_argument("customer", help="the number of the customer, or an e-mail address")
     add(alert)
     add(prune)
     return parser.parse_args(arguments)

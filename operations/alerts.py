@@ -6,16 +6,18 @@ Slack, e-mail, PagerDuty and the rest; without an address it goes to the log.
 
 import json
 import sys
+from contextlib import closing
 from dataclasses import asdict, dataclass
 
+from ingestion.errors import KindError
 from ingestion.warehouse import open_warehouse
 from operations.history import record
-from operations.settings import DATA_DIR
+from operations.settings import DATA_DIR, WAREHOUSE, is_file
 
 TOLD = DATA_DIR / "alerts.json"
 SHOWN = 10
 # What happens once is not good again later.
-EVENTS = ("trending:",)
+EVENTS = ("schema:", "trending:")
 MARKS = {"error": "✗", "warn": "!", "info": "·"}
 
 
@@ -62,16 +64,29 @@ def open_alerts(failure: Alert | None, told: dict[str, Alert]) -> list[Alert]:
     """What is wrong now, the worst first; all that was told before, when the warehouse cannot be asked."""
     found = {failure.key: failure} if failure else {}
     try:
+        if is_file() and not WAREHOUSE.exists():
+            raise KindError("there is none yet")
         record(wait_seconds=0)
-        with open_warehouse(DATA_DIR) as warehouse:
-            rows = warehouse.query("select alert_key, severity, title, detail from marts.ops_open_alerts order by 1")
-        # What the warehouse says of the step is more than what the caller knows.
-        found |= {row[0]: Alert(*row) for row in rows}
+        rows = ask("select alert_key, severity, title, detail from marts.ops_open_alerts order by 1")
+        # What the warehouse knows of the step says more, unless it has no detail.
+        found |= {row[0]: Alert(*row) for row in rows if row[3] or row[0] not in found}
     except Exception as error:
         # Held by another process, broken, or not built yet: a failure that we know of is told all the same.
         print(f"! The warehouse could not be asked for alerts: {str(error).splitlines()[0]}", file=sys.stderr)
         found = told | found
     return sorted(found.values(), key=lambda alert: list(MARKS).index(alert.severity))
+
+
+def ask(statement: str) -> list[tuple]:
+    """Rows of the marts, whatever the warehouse is."""
+    if not is_file():
+        from warehouses import postgres
+
+        with closing(postgres.connect("transformer")) as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall()
+    with open_warehouse(DATA_DIR) as warehouse:
+        return warehouse.query(statement)
 
 
 def message(new: list[Alert], gone: list[Alert], still_open: int) -> tuple[str, str, str]:

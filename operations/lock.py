@@ -4,6 +4,7 @@ The operating system frees the lock when the last process that inherited it ends
 the holder works under the holder's lock: the open file is handed down, and its number in STOREHOUSE_LOCK_FD.
 """
 
+import contextlib
 import fcntl
 import os
 import sys
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ingestion.errors import LOCKED, KindError
-from operations.settings import LOCK, now, shown
+from operations.settings import LOCK, TARGET, now, shown
 
 INHERITED = "STOREHOUSE_LOCK_FD"
 WAIT_SECONDS = float(os.environ.get("STOREHOUSE_LOCK_WAIT_SECONDS", "300"))
@@ -32,10 +33,24 @@ def only_writer(purpose: str, path: Path = LOCK, wait_seconds: float | None = No
         wait_for(file, path, WAIT_SECONDS if wait_seconds is None else wait_seconds)
         name_holder(file, os.getpid(), purpose)
         os.environ[INHERITED] = str(file)
-        yield file
+        with server_lock() if TARGET == "postgres" else contextlib.nullcontext():
+            yield file
     finally:
         os.environ.pop(INHERITED, None)
         os.close(file)
+
+
+@contextmanager
+def server_lock() -> Iterator[None]:
+    """Hold the lock of a Postgres warehouse as well: the file's lock does not reach other machines."""
+    from warehouses import postgres
+
+    with contextlib.closing(postgres.connect("transformer")) as connection, connection.cursor() as cursor:
+        cursor.execute("select pg_try_advisory_lock(hashtext('storehouse writer'))")
+        if not cursor.fetchone()[0]:
+            raise KindError("Another pipeline is writing to this Postgres warehouse. Wait until it is done.", LOCKED)
+        connection.commit()
+        yield
 
 
 def inherited_lock(path: Path) -> int | None:

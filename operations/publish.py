@@ -2,7 +2,7 @@
 
 Readers open `<data>/published/marts.duckdb`, a link to the newest state under `states/`. A state is a read-only file
 with the marts alone, complete and on disk before the link is turned to it in one step. Whoever has an older state open
-keeps reading it.
+keeps reading it. On Postgres states are schemas: publish_postgres.py.
 """
 
 import json
@@ -12,17 +12,27 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 import duckdb
 
 from ingestion.errors import LOCKED, KindError, holder_of_lock
 from operations.lock import only_writer
-from operations.settings import DATA_DIR, WAREHOUSE, quote, setting, shown, text
+from operations.settings import DATA_DIR, TARGET, WAREHOUSE, is_file, quote, setting, shown, text
 from operations.steps import step
 
 PUBLISHED = DATA_DIR / "published" / "marts.duckdb"
 STATES = PUBLISHED.parent / "states"
 SCHEMA = "marts"
+LAST_BUILD = """
+    select start.invocation_id, start.run_id, start.command, start.noted_at, finish.nodes_failed, finish.nodes_left_out
+    from raw_ops.dbt_invocations as start
+    left join raw_ops.dbt_invocations as finish
+        on start.invocation_id = finish.invocation_id and finish.event = 'finished'
+    where start.event = 'started'
+    order by start.noted_at desc
+    limit 1
+"""
 
 
 @dataclass(frozen=True)
@@ -40,20 +50,45 @@ class State:
         return STATES / self.state / "storehouse.duckdb"
 
 
+def postgres() -> ModuleType:
+    """The same for Postgres."""
+    if TARGET != "postgres":
+        raise KindError(f"Publishing is for DuckDB and Postgres; readers of {TARGET} read its marts.")
+    from operations import publish_postgres
+
+    return publish_postgres
+
+
 def states() -> list[State]:
     """The states that are kept, the oldest first."""
+    if not is_file():
+        return postgres().states()
     return [State(**json.loads(path.read_text())) for path in sorted(STATES.glob("2*/state.json"))]
 
 
 def current() -> State | None:
     """The state that readers see."""
+    if not is_file():
+        return postgres().current()
     return next((state for state in states() if state.file == PUBLISHED.resolve()), None)
 
 
 def publish() -> State:
     """Copy the marts of the last build, when all of its tests passed, and turn readers to the copy."""
-    with step("publish") as outcome, only_writer("publish"), open_warehouse() as connection:
-        run_id, invocation_id = last_good_build(connection)
+    with step("publish") as outcome, only_writer("publish"):
+        state = publish_file() if is_file() else postgres().publish()
+        outcome.detail = state.state
+        return state
+
+
+def publish_file() -> State:
+    """Make a new file and turn the link to it."""
+    with open_warehouse() as connection:
+        try:
+            note = connection.execute(LAST_BUILD.replace("raw_ops.", "warehouse.raw_ops.")).fetchone()
+        except duckdb.CatalogException:
+            note = None
+        run_id, invocation_id = good_build(note)
         candidate = STATES / "candidate"
         shutil.rmtree(candidate, ignore_errors=True)
         candidate.mkdir(parents=True)
@@ -66,7 +101,6 @@ def publish() -> State:
         sync(candidate)
         candidate.replace(STATES / state_id)
         show(state)
-        outcome.detail = state_id
         prune()
         return state
 
@@ -82,7 +116,7 @@ def rollback(to: str | None = None) -> State:
         position = names.index(to) if to else names.index(seen.state) - 1 if seen else -1
         if position < 0:
             raise KindError(f"There is no state before the one that readers see. Kept: {', '.join(names) or 'none'}.")
-        show(kept[position])
+        show(kept[position]) if is_file() else postgres().turn_to(kept[position])
         outcome.detail = names[position]
         return kept[position]
 
@@ -106,24 +140,9 @@ def open_warehouse():
         raise
 
 
-def last_good_build(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, str]:
+def good_build(note: tuple | None) -> tuple[str | None, str]:
     """The run and the invocation that built what the warehouse holds; an error when it may not be published."""
     remedy = "Nothing is published; readers still see the last state. Run make build"
-    try:
-        note = connection.execute(
-            """
-            select start.invocation_id, start.run_id, start.command, start.noted_at, finish.nodes_failed,
-                finish.nodes_left_out
-            from warehouse.raw_ops.dbt_invocations as start
-            left join warehouse.raw_ops.dbt_invocations as finish
-                on start.invocation_id = finish.invocation_id and finish.event = 'finished'
-            where start.event = 'started'
-            order by start.noted_at desc
-            limit 1
-            """
-        ).fetchone()
-    except duckdb.CatalogException:
-        note = None
     if note is None:
         raise KindError("Nothing was built in this warehouse yet. Run make build.")
     invocation_id, run_id, command, at, failed, left_out = note

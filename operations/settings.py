@@ -10,6 +10,12 @@ WAREHOUSE = DATA_DIR / "warehouse.duckdb"
 EXPORTS = os.environ.get("STOREHOUSE_EXPORT_URL", str(DATA_DIR / "exports"))
 BACKUPS = Path(os.environ.get("STOREHOUSE_BACKUP_DIR", DATA_DIR / "backups"))
 LOCK = DATA_DIR / "warehouse.lock"
+TARGET = os.environ.get("STOREHOUSE_TARGET", "dev")
+
+
+def is_file() -> bool:
+    """Whether the warehouse is a DuckDB file, and not a server."""
+    return TARGET in ("dev", "ci")
 
 
 def now() -> datetime:

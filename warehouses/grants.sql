@@ -11,17 +11,13 @@ alter default privileges for role warehouse_loader grant usage on schemas to war
 alter default privileges for role warehouse_loader grant select on tables to warehouse_transformer;
 
 -- dbt notes in `raw_ops` what it does. What it makes there it makes as the loader, who fills the rest.
-grant warehouse_loader to current_user;
+grant warehouse_loader, warehouse_transformer to current_user;
 grant warehouse_loader to warehouse_transformer with inherit false, set true;
 create schema if not exists raw_ops authorization warehouse_loader;
 alter default privileges for role warehouse_loader in schema raw_ops grant insert on tables to warehouse_transformer;
 
--- Readers see the marts and nothing else, and no session of theirs stands in the way of a build for long.
-grant warehouse_transformer to current_user;
-create schema if not exists marts authorization warehouse_transformer;
-grant usage on schema marts to warehouse_reader;
-alter default privileges for role warehouse_transformer in schema marts grant select on tables to warehouse_reader;
-alter role warehouse_reader in database storehouse set search_path = marts;
+-- Readers see what is published and nothing else; publishing grants it. No session of theirs stands in the way for long.
+alter role warehouse_reader in database storehouse set search_path = published;
 alter role warehouse_reader in database storehouse set default_transaction_read_only = on;
 alter role warehouse_reader in database storehouse set statement_timeout = '10min';
 alter role warehouse_reader in database storehouse set idle_in_transaction_session_timeout = '1min';

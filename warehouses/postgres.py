@@ -4,7 +4,7 @@
 |---|---|
 | `warehouse_loader` | make and fill the `raw_...` schemas |
 | `warehouse_transformer` | read raw; make and fill every other schema |
-| `warehouse_reader` | read the marts, nothing else |
+| `warehouse_reader` | read what is published, nothing else |
 | `warehouse_lake` | keep the catalog of Spark's tables, in a database of its own |
 """
 

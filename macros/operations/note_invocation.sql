@@ -9,6 +9,9 @@
     {%- endif -%}
     {%- if event == "started" -%}
         {%- do create_raw_ops() -%}
+        {%- if target.type != "spark" -%}
+            {%- do create_email_salt() -%}
+        {%- endif -%}
     {%- endif -%}
     {%- set notes = api.Relation.create(target.database, "raw_ops", "dbt_invocations") -%}
     {%- set outcome = invocation_outcome() if event == "finished" else {"failed": "null", "left_out": "null"} -%}

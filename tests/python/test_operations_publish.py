@@ -159,7 +159,8 @@ def rounds(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> It
 def test_nothing_is_published_before_a_build(rounds: Rounds) -> None:
     nothing = rounds.publish()
     assert nothing.returncode == 1
-    assert nothing.stderr.count("\n") == 1 and "There is no warehouse at" in nothing.stderr
+    assert nothing.stderr.startswith("✗ There is no warehouse at") and "Traceback" not in nothing.stderr
+    assert not (rounds.space.data_dir / "warehouse.duckdb").exists()
 
 
 def test_a_published_state_has_tables_for_views_and_keeps_types_and_comments(rounds: Rounds) -> None:

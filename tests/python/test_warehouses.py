@@ -27,9 +27,10 @@ def warehouse(tiny_shop) -> Iterator:
 
 @pytest.fixture(scope="module")
 def built(warehouse):
-    """The same, loaded and built with every test."""
+    """The same, loaded, built with every test, and published."""
     warehouse.ingest()
-    warehouse.dbt("build")
+    warehouse.run(sys.executable, "-m", "operations", "build")
+    warehouse.run(sys.executable, "-m", "operations", "publish")
     return warehouse
 
 
@@ -94,7 +95,7 @@ def test_a_second_load_at_the_same_time_is_refused(built):
     assert "Another load is writing" in done.stderr
 
 
-def test_the_reader_sees_the_marts_and_nothing_else(built):
+def test_the_reader_sees_what_is_published_and_nothing_else(built):
     assert query(built, "reader", "select count(*) from fct_orders")[0][0] > 0
     seen = query(
         built,
@@ -102,12 +103,13 @@ def test_the_reader_sees_the_marts_and_nothing_else(built):
         "select distinct table_schema from information_schema.tables "
         "where table_schema not in ('information_schema', 'pg_catalog')",
     )
-    assert seen == [("marts",)]
+    assert seen == [("published",)]
     for forbidden in (
         "select 1 from staging.stg_shop__customers",
+        "select 1 from marts.fct_orders",
         "select 1 from raw_shop.customers",
-        "delete from marts.fct_orders",
-        "create table marts.mine (id integer)",
+        "delete from published.fct_orders",
+        "create table published.mine (id integer)",
     ):
         with pytest.raises((psycopg2.errors.InsufficientPrivilege, psycopg2.errors.ReadOnlySqlTransaction)):
             query(built, "reader", forbidden)

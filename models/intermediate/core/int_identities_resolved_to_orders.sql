@@ -21,7 +21,8 @@ orders as (
     select
         order_id,
         customer_id,
-        guest_email
+        guest_email,
+        guest_email_hash
     from {{ ref('stg_shop__orders') }}
     where {{ is_touched('order_id') }}
 ),
@@ -40,7 +41,8 @@ customers_by_email as (
 guest_emails as (
     select
         order_id,
-        guest_email as email
+        guest_email as email,
+        guest_email_hash as email_hash
     from orders
     where
         customer_id is null
@@ -54,7 +56,7 @@ resolved as (
     select
         orders.order_id,
         coalesce(orders.customer_id, customers_by_email.customer_id) as registered_customer_id,
-        guest_emails.email
+        guest_emails.email_hash
     from orders
     left join guest_emails on orders.order_id = guest_emails.order_id
     left join customers_by_email on guest_emails.email = customers_by_email.email
@@ -65,12 +67,12 @@ typed as (
         *,
         case
             when registered_customer_id is not null then 'customer'
-            when email is not null then 'guest'
+            when email_hash is not null then 'guest'
             else 'order'
         end as identity_type,
         coalesce(
             cast(registered_customer_id as {{ dbt.type_string() }}),
-            email,
+            email_hash,
             cast(order_id as {{ dbt.type_string() }})
         ) as identity_value
     from resolved
@@ -82,7 +84,7 @@ final as (
         {{ dbt_utils.generate_surrogate_key(['identity_type', 'identity_value']) }} as identity_key,
         identity_type,
         registered_customer_id,
-        case when identity_type = 'guest' then {{ dbt.hash('email') }} end as email_hash
+        case when identity_type = 'guest' then email_hash end as email_hash
     from typed
 )
 

@@ -38,7 +38,7 @@ identities as (
         {{ dbt_utils.generate_surrogate_key(["'customer'", 'customer_id']) }} as identity_key,
         'customer' as identity_type,
         customer_id,
-        case when email is not null then {{ dbt.hash('email') }} end as email_hash,
+        email_hash,
         country_code,
         region,
         is_marketing_opt_in,

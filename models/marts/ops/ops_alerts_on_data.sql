@@ -1,8 +1,12 @@
--- One row per source table whose newest rejected rows are too many.
+-- One row per source table with too many rejected rows, and per source table whose columns changed.
 with
 
 rejected_rows as (
     select * from {{ ref('ops_rejected_rows') }}
+),
+
+loads as (
+    select * from {{ ref('ops_load_reconciliation') }}
 ),
 
 rejected_rows_numbered as (
@@ -16,14 +20,58 @@ rejected_rows_numbered as (
     from rejected_rows
 ),
 
-final as (
+-- A few rows are many where the load brought hardly more.
+loads_with_most_rows_rejected as (
     select
-        'rejected:' || source_table as alert_key,
+        source_table,
+        load_id
+    from loads
+    where rows_rejected >= 3 and rows_rejected * 2 > rows_loaded + rows_unreadable
+),
+
+too_many_rejected_rows as (
+    select
+        'rejected:' || last_rows.source_table as alert_key,
         'error' as severity,
-        'A load brought ' || rows_in_load || ' rows of ' || source_table || ' that cannot be trusted' as title,
-        'The first: ' || reject_reason || ' in ' || row_key || ' ' || coalesce(row_json, '') as detail
-    from rejected_rows_numbered
-    where row_from_the_last = 1 and rows_in_load >= {{ var('alert_rejected_rows') }}
+        'A load brought ' || last_rows.rows_in_load || ' rows of ' || last_rows.source_table
+        || ' that cannot be trusted' as title,
+        'The first: ' || last_rows.reject_reason || ' in ' || last_rows.row_key || ' '
+        || coalesce(last_rows.row_json, '') as detail
+    from rejected_rows_numbered as last_rows
+    left join loads_with_most_rows_rejected as most
+        on last_rows.source_table = most.source_table and last_rows.load_id = most.load_id
+    where
+        last_rows.row_from_the_last = 1
+        and (last_rows.rows_in_load >= {{ var('alert_rejected_rows') }} or most.load_id is not null)
+),
+
+loads_from_the_last as (
+    select
+        *,
+        row_number() over (
+            partition by source_table
+            order by started_at desc, load_id desc
+        ) as load_from_the_last
+    from loads
+),
+
+changed_columns as (
+    select
+        'schema:' || source_table as alert_key,
+        'warn' as severity,
+        'The columns of ' || source_table || ' changed' as title,
+        'New: ' || coalesce(new_columns, 'none') || '. Missing: ' || coalesce(missing_columns, 'none')
+        || '. Was one renamed?' as detail
+    from loads_from_the_last
+    where load_from_the_last = 1 and is_schema_changed
+),
+
+final as (
+    select * from too_many_rejected_rows
+
+    union all
+
+    select * from changed_columns
 )
 
 select * from final

@@ -4,14 +4,24 @@ with
 {{ loaded('shop', 'customers', 'customer_id') }}
 {% endcall %}
 
-ranked as (
-    select
-        *,
-        {{ version_rank('customer_id') }} as version_rank
-    from {{ ref('base_shop__customers') }}
+email_salt as (
+    select salt from {{ source('secrets', 'email_salt') }}
+),
+
+customers as (
+    select * from {{ ref('base_shop__customers') }}
     where
         reject_reason is null
         and {{ is_touched('customer_id') }}
+),
+
+ranked as (
+    select
+        customers.*,
+        email_salt.salt,
+        {{ version_rank('customer_id') }} as version_rank
+    from customers
+    cross join email_salt
 ),
 
 renamed as (
@@ -21,6 +31,7 @@ renamed as (
 
         -- attributes
         nullif(lower(trim(email)), '') as email,
+        {{ dbt.hash("salt || nullif(lower(trim(email)), '')") }} as email_hash,
         first_name,
         last_name,
         phone,

@@ -8,14 +8,24 @@ select order_id from {{ source('shop', 'orders') }}
 where store_id in ({{ changed('stg_shop__stores', 'store_id') }})
 {% endcall %}
 
-ranked as (
-    select
-        *,
-        {{ version_rank('order_id') }} as version_rank
-    from {{ ref('base_shop__orders') }}
+email_salt as (
+    select salt from {{ source('secrets', 'email_salt') }}
+),
+
+orders as (
+    select * from {{ ref('base_shop__orders') }}
     where
         reject_reason is null
         and {{ is_touched('order_id') }}
+),
+
+ranked as (
+    select
+        orders.*,
+        email_salt.salt,
+        {{ version_rank('order_id') }} as version_rank
+    from orders
+    cross join email_salt
 ),
 
 renamed as (
@@ -29,6 +39,7 @@ renamed as (
         -- attributes
         order_number,
         nullif(lower(trim(guest_email)), '') as guest_email,
+        {{ dbt.hash("salt || nullif(lower(trim(guest_email)), '')") }} as guest_email_hash,
         status,
         channel,
         upper(currency) as currency,
