@@ -52,7 +52,7 @@
 {% macro changed(producer, column) -%}
     {%- do ref(producer) -%}
     {%- if execute -%}
-        {%- set node = graph.nodes.values() | selectattr('name', 'equalto', producer) | first -%}
+        {%- set node = graph.nodes['model.' ~ model.package_name ~ '.' ~ producer] -%}
         {%- if column not in node.config.meta.get('feeds', []) or not node.columns[column].data_type -%}
             {{ exceptions.raise_compiler_error(
                 model.name ~ " asks for the changes of " ~ producer ~ "." ~ column ~ ": list the column under"

@@ -1,7 +1,7 @@
 """Random histories of a shop, written straight into the raw tables as dlt lands them; a seed repeats its history."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -259,9 +259,9 @@ class History:
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
 
-    def step(self, connection: duckdb.DuckDBPyConnection, kinds: int = 7) -> None:
+    def step(self, connection: duckdb.DuckDBPyConnection, kinds: int = 7, only: Sequence[str] = ()) -> None:
         """Write the changes of one step, as one load of each source that they belong to."""
-        chosen = [(name, CHANGES[name]) for name in self.random.sample(sorted(CHANGES), kinds)]
+        chosen = [(name, CHANGES[name]) for name in only or self.random.sample(sorted(CHANGES), kinds)]
         loads: dict[str, str] = {}
         for name, change in chosen:
             # A load that was held up is committed late, under an id of before.
@@ -278,7 +278,7 @@ class History:
         """Write one change of a step."""
         found = sorted({key for (key,) in connection.execute(change.keys).fetchall()})
         keys = self.random.sample(found, min(len(found), self.random.randint(1, change.most)))
-        values: dict[str, Callable[[], int] | str | int] = {
+        values: dict[str, str | int] = {
             "load": load,
             "keys": ", ".join(f"'{key}'" if isinstance(key, str) else str(key) for key in keys),
             "hours": self.random.randint(1, 400),

@@ -99,7 +99,10 @@ stock_before as (
         first_days.first_date,
         first_days.as_of_date,
         sum(
-            case when movements_by_day.movement_date < first_days.first_date then movements_by_day.net_quantity else 0 end
+            case
+                when movements_by_day.movement_date < first_days.first_date then movements_by_day.net_quantity
+                else 0
+            end
         ) as quantity_before
     from first_days
     inner join movements_by_day
