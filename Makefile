@@ -22,6 +22,8 @@ export STOREHOUSE_RUN_ID := $(or $(STOREHOUSE_RUN_ID),$(shell date -u +%Y%m%dT%H
 
 # Beside dbt's own target folder, whose run_results.json is then that of the last build
 DOCS := $(STOREHOUSE_DATA_DIR)/docs
+# What the models were at the last whole and green build, for `make try` to compare with
+STATE := $(STOREHOUSE_DATA_DIR)/state
 BIN := .venv/bin
 PY := $(BIN)/python
 READY := .venv/.storehouse-setup
@@ -106,6 +108,7 @@ build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ 
 	$(call step,Build)
 	@$(IN) $(PY) scripts/preflight.py
 	@$(IN) $(PY) -m operations build -- $(if $(SELECT),--select $(SELECT))
+	@$(if $(SELECT)$(IN),,mkdir -p $(STATE) && cp $(DBT_TARGET_PATH)/manifest.json $(STATE)/)
 
 .PHONY: replay
 replay: setup ## Judge rejected rows anew after a mend, and rebuild all: FROM=2025-02-21 asks the sources again from then
@@ -188,9 +191,13 @@ chaos: setup ## Hurt loads on purpose and see them heal: ROUNDS=30 kills at rand
 	@STOREHOUSE_CHAOS_ROUNDS=$(or $(ROUNDS),30) $(PY) -m pytest --verbose $(addprefix tests/python/test_,$(addsuffix .py, \
 		ingestion_chaos ingestion_api ingestion_drift cdc kafka))
 
+.PHONY: try
+try: setup ## Build and test what you edited in a sandbox, and say what it changes: SELECT=model+ for something else
+	@$(PY) -m scripts.sandbox $(SELECT)
+
 .PHONY: failures
 failures: setup ## Show the rows that the failed tests of the last build found, and keep them
-	@$(PY) -m operations run-locked --for failures -- $(PY) scripts/failures.py
+	@$(PY) -m scripts.failures
 
 .PHONY: verify-reference
 verify-reference: setup ## Compare the models with published numbers: REFERENCE=folder of the data sets

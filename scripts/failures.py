@@ -1,4 +1,4 @@
-"""Show the rows that the failed tests of the last dbt command found, and keep them: `python scripts/failures.py`.
+"""Show the rows that the failed tests of the last dbt command found, and keep them: `python -m scripts.failures`.
 
 The tests run again with dbt's own `--store-failures`, which leaves a table for each in the schema `test_failures`.
 """
@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 
 from dbt.cli.main import dbtRunner
+
+from ingestion.errors import KindError
+from operations.lock import only_writer
 
 DATA_DIR = Path(os.environ.get("STOREHOUSE_DATA_DIR", "data"))
 RESULTS = Path(os.environ.get("DBT_TARGET_PATH", DATA_DIR / "target")) / "run_results.json"
@@ -35,19 +38,22 @@ def show(results: list[dict]) -> None:
 def main() -> int:
     """Look for failed tests in the results of the last command, and leave those as they are."""
     if not RESULTS.exists():
-        print("✗ Nothing was tested yet. Next: make build", file=sys.stderr)
-        return 1
+        raise KindError("Nothing was tested yet. Next: make build")
     last = RESULTS.read_text()
     failed = [result for result in json.loads(last)["results"] if result["status"] in ("fail", "warn")]
     if not failed:
         print("✓ No test of the last command failed.")
         return 0
     try:
-        show(failed)
+        with only_writer("failures"):
+            show(failed)
     finally:
         RESULTS.write_text(last)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KindError as error:
+        sys.exit(f"✗ {error}")

@@ -1,9 +1,11 @@
 """The whole path, from the shop's own database to the marts, through the commands that people use."""
 
 import hashlib
+import shutil
 import sys
 from datetime import date
 
+import duckdb
 import pytest
 from conftest import Workspace
 from oracle import daily_sales
@@ -190,3 +192,25 @@ def test_as_of_date_reproduces_a_past_day(pipeline: Workspace) -> None:
     assert pipeline.warehouse("select max(date_day) from marts.agg_daily_sales") == [(as_of,)]
     assert_daily_sales_agree(pipeline, as_of)
     assert pipeline.warehouse("select min(recency_days) >= 0 from marts.rpt_customer_rfm") == [(True,)]
+
+
+def test_a_model_is_tried_beside_the_warehouse(pipeline: Workspace) -> None:
+    early = pipeline.run(sys.executable, "-m", "scripts.sandbox", "rpt_seasonality", check=False)
+    assert early.returncode == 1 and "make build" in early.stderr and "Traceback" not in early.stderr
+    state = pipeline.data_dir / "state"
+    state.mkdir()
+    shutil.copy(pipeline.data_dir / "target" / "manifest.json", state)
+    tried = pipeline.run(sys.executable, "-m", "scripts.sandbox", "rpt_seasonality").stdout
+    assert "0 are new or changed, 0 of the warehouse are gone" in tried
+    assert "1 models built" in tried
+
+
+def test_failed_tests_show_their_rows(pipeline: Workspace) -> None:
+    assert "No test of the last command failed" in pipeline.run(sys.executable, "-m", "scripts.failures").stdout
+    with duckdb.connect(str(pipeline.data_dir / "warehouse.duckdb")) as connection:
+        connection.execute(
+            "update marts.rpt_seasonality set sales_amount = sales_amount + 1 where season_name = 'Monday'"
+        )
+    pipeline.dbt("test", "--select", "rpt_seasonality", check=False)
+    shown = pipeline.run(sys.executable, "-m", "scripts.failures").stdout
+    assert "assert_seasons_expect_what_was_sold: 1 rows (fail)" in shown and "weekday" in shown
