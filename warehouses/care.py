@@ -26,15 +26,20 @@ def care(chosen: list[str], keep_days: int, dry_run: bool) -> None:
     """Do what each table needs, or only say what that would be."""
     if keep_days < 0:
         raise KindError("--keep-days must be 0 or more.")
+    with spark.session() as session:
+        look_after(session, chosen, keep_days, dry_run)
+
+
+def look_after(session: "SparkSession", chosen: list[str], keep_days: int, dry_run: bool) -> None:
+    """The same in a session that is open."""
     now = datetime.now(UTC)
     report = Table(title="Would be done (dry run)" if dry_run else "Done", title_justify="left")
     for heading in ("table", "small files", "snapshots to forget", "files of nobody"):
         report.add_column(heading, justify="left" if heading == "table" else "right", no_wrap=True)
-    with spark.session() as session:
-        names = tables(session)
-        if unknown := set(chosen) - set(names):
-            raise KindError(f"The lake has no table {', '.join(sorted(unknown))}; name them like marts.fct_orders.")
-        found = [[name, *care_for(session, name, now, keep_days, dry_run)] for name in chosen or names]
+    names = tables(session)
+    if unknown := set(chosen) - set(names):
+        raise KindError(f"The lake has no table {', '.join(sorted(unknown))}; name them like marts.fct_orders.")
+    found = [[name, *care_for(session, name, now, keep_days, dry_run)] for name in chosen or names]
     for name, *numbers in found:
         if any(numbers):
             report.add_row(name, *(f"{number:,}" for number in numbers))

@@ -250,7 +250,9 @@ def export_postgres(marts: list[str], folder: Path) -> None:
             types = {name: duckdb_type(*type_) for name, *type_ in cursor.fetchall()}
             raw = folder / f"{mart}.csv"
             with raw.open("wb") as file:
-                cursor.copy_expert(f"copy {MART_SCHEMA}.{mart} to stdout with (format csv, force_quote *)", file)
+                cursor.copy_expert(
+                    f"copy (select * from {MART_SCHEMA}.{mart}) to stdout with (format csv, force_quote *)", file
+                )
             connection.execute(
                 f"copy (select * from read_csv('{raw}', columns = {types}, auto_detect = false, header = false, "
                 "delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false)) "

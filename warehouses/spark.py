@@ -233,7 +233,9 @@ def running(state: dict) -> list[int]:
     alive = []
     for pid in state.get("pids", []):
         with contextlib.suppress(OSError):
-            command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
+            command = subprocess.run(
+                ["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True
+            ).stdout
             if PACKAGE in command:
                 alive.append(pid)
     return alive
