@@ -24,3 +24,11 @@ def test_no_model_reads_the_clock():
     assert len(texts) > 100
     readers = {str(path.relative_to(ROOT)): found[0] for path, text in texts.items() if (found := CLOCKS.search(text))}
     assert readers == {}
+
+
+def test_the_overview_leads_to_every_mart():
+    overview = (ROOT / "models" / "overview.md").read_text()
+    marts = [
+        path.stem for path in (ROOT / "models" / "marts").rglob("*.sql") if not path.stem.startswith("ops_alerts_")
+    ]
+    assert [name for name in marts if f"(#!/model/model.storehouse.{name})" not in overview] == []
