@@ -200,6 +200,7 @@ CHANGES: dict[str, Change] = {
             "update raw_api.fx_rates set rate = (rate::decimal(18, 8) * 1.01)::decimal(18, 8)::text, "
             "_dlt_load_id = '{load}' where _record_key in ({keys})",
         ),
+        60,
     ),
     "rates unreadable": Change(
         API,
