@@ -21,7 +21,7 @@ from operations.settings import DATA_DIR, ROOT, WAREHOUSE
 MODEL = Path("models/staging/api/base_api__payments.sql")
 OLD, MENDED = "try_cast('amount', ", "try_cast('coalesce(amount, amount_value)', "
 DAYS = 4
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 
 def tell(text: str) -> None:
@@ -105,8 +105,11 @@ def main() -> None:
     run("operations", "run-locked", "--for", "ingest", "--", sys.executable, "-m", "ingestion")
 
     tell("The build trusts no payment without an amount, its tests fail, and an alert says why:")
-    alert = run("operations", "build", fails=True).partition("\nStorehouse: ")
-    console.print("  Storehouse: " + alert[2].strip().replace("\n", "\n  "), markup=False)
+    alert = run("operations", "build", fails=True).partition("\nStorehouse: ")[2].splitlines()
+    for line in alert[1:]:
+        # What the shop should order is told as well, but is not part of this story.
+        if line.startswith(("✗", "!", "  ")):
+            console.print(f"  {line}", markup=False)
     run("operations", "publish", fails=True)
 
     tell("Monday morning. This is what a pipeline without a border would have shown, and what our readers see:")
