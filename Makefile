@@ -86,7 +86,7 @@ demo-reset: setup ## Stop the demo shop and delete its data
 
 .PHONY: demo-incident
 demo-incident: setup ## Watch a provider rename a field on Friday night, in a shop of its own: three minutes
-	@STOREHOUSE_DATA_DIR=$(STOREHOUSE_DATA_DIR)/incident $(PY) -m demo_shop.incident
+	@OPERATIONS__ALERTS__URLS= STOREHOUSE_DATA_DIR=$(STOREHOUSE_DATA_DIR)/incident $(PY) -m demo_shop.incident
 	@STOREHOUSE_DATA_DIR=$(STOREHOUSE_DATA_DIR)/incident $(PY) -m demo_shop stop
 
 ##@ The pipeline, step by step
