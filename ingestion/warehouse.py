@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +11,7 @@ import dlt
 import duckdb
 import pyarrow as pa
 import pyarrow.csv
-from dlt.common.destination import AnyDestination
+from dlt.common.destination import AnyDestination, DestinationCapabilitiesContext
 
 from ingestion.destination import ExactPostgres
 from ingestion.errors import LOCKED, KindError
@@ -39,6 +40,24 @@ class Warehouse(Protocol):
         """Do what a loaded table needs."""
 
 
+def known_once(destination: AnyDestination) -> AnyDestination:
+    """Work out a destination's capabilities once: dlt asks at every step, which is a quarter of a run without news."""
+    work_out = destination.capabilities
+    known: dict[Any, DestinationCapabilitiesContext] = {}
+
+    def capabilities(config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
+        if config is not None:
+            return work_out(config, naming)
+        key = type(naming), getattr(naming, "max_length", None)
+        if key not in known:
+            known[key] = work_out(naming=naming)
+        # A step may set some for itself.
+        return copy(known[key])
+
+    destination.capabilities = capabilities
+    return destination
+
+
 class DuckDB:
     """The embedded default: one file."""
 
@@ -48,7 +67,7 @@ class DuckDB:
         self.connection = connection
         self.pipelines_dir = data_dir / "dlt"
         # Without this capability dlt runs the statements of a merge one by one, and a kill in between loses rows.
-        self.destination = dlt.destinations.duckdb(connection, supports_transactions=True)
+        self.destination = known_once(dlt.destinations.duckdb(connection, supports_transactions=True))
 
     def query(self, statement: str, *parameters: Any) -> list[tuple]:
         """The rows of a query."""
