@@ -217,6 +217,9 @@ def main() -> None:
         increment, _ = build("--log-format-file", "json", *select)
         by_hand = replay(before, log)
         first = first or increment
+        CONSOLE.print(
+            f"  full refresh {full:.1f}, increment {increment:.1f}, by hand {by_hand:.1f}; peak {peak:,.0f} MB"
+        )
         table.add_row(
             f"{factor}x",
             f"{lines:,}",
