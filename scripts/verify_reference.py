@@ -260,9 +260,9 @@ def verify(dataset: Dataset, folder: Path, data_dir: Path) -> bool:
     run(
         data_dir,
         str(Path(python).parent / "dbt"),
-        *("build", "--quiet", "--vars", dataset.variables, "--exclude-resource-type", "unit_test"),
+        *("build", "--quiet", "--vars", dataset.variables),
+        *("--exclude-resource-type", "unit_test", "--exclude-resource-type", "test"),
         *("--select", "+rpt_customer_rfm", "+rpt_customer_lifetime_value", "+fct_sales_ledger"),
-        *("--indirect-selection", "buildable"),
     )
     all_equal = True
     with duckdb.connect(str(data_dir / "warehouse.duckdb"), read_only=True) as warehouse:
