@@ -49,6 +49,10 @@ test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit
 	$(call step,Tests)
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile
 
+.PHONY: spark-test
+spark-test: spark-setup ## Compare a tiny shop on Spark with DuckDB, mart by mart
+	@$(PY) -m pytest tests/python/test_spark.py
+
 .PHONY: setup
 setup: $(READY) ## Install everything the project needs, inside the repository
 

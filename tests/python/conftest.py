@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,8 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+# Minutes of work for those who have asked for Spark: make spark-test
+collect_ignore = [] if find_spec("pyspark") else ["test_spark.py"]
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 
