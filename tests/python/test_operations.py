@@ -359,6 +359,28 @@ def test_the_disaster_drill_ends_in_the_same_tables(published: Workspace) -> Non
     assert [table for table, rows in after.items() if rows != without_disaster[table]] == []
 
 
+def test_the_friday_night_incident_ends_with_the_right_numbers(
+    published: Workspace, receiver: tuple[str, list[dict]]
+) -> None:
+    address, messages = receiver
+    told = published.run(sys.executable, "-m", "demo_shop.incident", OPERATIONS__ALERTS__URLS=address).stdout
+    assert "✓ Nothing wrong was published, nothing was lost." in told
+    [failure] = [message for message in messages if "✗ Step build failed" in message["message"]]
+    for part in (
+        "assert_new_rows_can_be_trusted",
+        "rows of api.payments that cannot be trusted",
+        "invalid_amount in {",
+    ):
+        assert part in failure["message"]
+    assert "The columns of api.payments changed" in failure["message"]
+    assert any("✓ Good again: Step build failed" in message["message"] for message in messages)
+
+    with duckdb.connect(published.data_dir / "published" / "marts.duckdb", read_only=True) as readers:
+        shown = dict(readers.execute("select payment_id, amount from marts.fct_payments").fetchall())
+    newest = "select payment_id, amount from provider.payments order by created_at desc limit 40"
+    assert {payment: shown.get(payment) for payment, _ in published.shop(newest)} == dict(published.shop(newest))
+
+
 def test_a_damaged_backup_is_refused(published: Workspace) -> None:
     operations(published, "backup")
     backup = max((published.data_dir / "backups").iterdir())
