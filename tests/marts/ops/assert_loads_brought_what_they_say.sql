@@ -1,6 +1,6 @@
 -- Rows that a load says it brought and raw does not have were lost without a word. Of every table the newest load that
 -- brought anything is looked at: what an earlier one brought may have changed since. Fewer rows are right where records
--- may come twice in one load, on two pages of the API, and where old clicks are deleted. One row per table that differs.
+-- may come twice in one load, on two pages of the API, and where old clicks are deleted. One row per differing table.
 {%- set tables = [
     'shop.stores', 'shop.customers', 'shop.suppliers', 'shop.products', 'shop.orders', 'shop.order_items',
     'shop.inventory_levels', 'api.payments', 'api.refunds', 'api.fx_rates', 'api.campaign_spend', 'api.sessions',
