@@ -9,7 +9,6 @@ import sys
 from contextlib import closing
 from dataclasses import asdict, dataclass
 
-from ingestion.errors import KindError
 from ingestion.warehouse import open_warehouse
 from operations.history import record
 from operations.settings import DATA_DIR, WAREHOUSE, is_file
@@ -63,9 +62,9 @@ def announce(failure: Alert | None = None) -> bool:
 def open_alerts(failure: Alert | None, told: dict[str, Alert]) -> list[Alert]:
     """What is wrong now, the worst first; all that was told before, when the warehouse cannot be asked."""
     found = {failure.key: failure} if failure else {}
+    if is_file() and not WAREHOUSE.exists():
+        return by_severity(told | found)
     try:
-        if is_file() and not WAREHOUSE.exists():
-            raise KindError("there is none yet")
         record(wait_seconds=0)
         rows = ask("select alert_key, severity, title, detail from marts.ops_open_alerts order by 1")
         # What the warehouse knows of the step says more, unless it has no detail.
@@ -74,7 +73,12 @@ def open_alerts(failure: Alert | None, told: dict[str, Alert]) -> list[Alert]:
         # Held by another process, broken, or not built yet: a failure that we know of is told all the same.
         print(f"! The warehouse could not be asked for alerts: {str(error).splitlines()[0]}", file=sys.stderr)
         found = told | found
-    return sorted(found.values(), key=lambda alert: list(MARKS).index(alert.severity))
+    return by_severity(found)
+
+
+def by_severity(alerts: dict[str, Alert]) -> list[Alert]:
+    """The worst first."""
+    return sorted(alerts.values(), key=lambda alert: list(MARKS).index(alert.severity))
 
 
 def ask(statement: str) -> list[tuple]:

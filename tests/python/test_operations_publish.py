@@ -63,7 +63,8 @@ PROJECT = {
 }
 # Opens the published file over and over, and keeps one session open all the time, until a file appears.
 READER = """
-import duckdb, json, pathlib, sys
+import duckdb, json, os, pathlib, sys
+os.nice(19)  # what it reads without pause must not slow down what it watches
 published, stop = sys.argv[1:]
 look = '''
     select min(round), max(round), count(*) from (
