@@ -86,7 +86,12 @@ def seasons(marts: duckdb.DuckDBPyConnection) -> alt.Chart:
         alt.Chart(indexes)
         .mark_bar(color=BLUE)
         .encode(
-            x=alt.X("season_name:N", sort=alt.SortField("season_number"), title=None, axis=alt.Axis(labelAngle=0)),
+            x=alt.X(
+                "season_name:N",
+                sort=alt.SortField("season_number"),
+                title=None,
+                axis=alt.Axis(labelAngle=0, labelOverlap=True),
+            ),
             y=alt.Y("sales_index:Q", title="Average hour = 100"),
             tooltip=[
                 alt.Tooltip("season_name:N", title="Hour"),
