@@ -58,6 +58,7 @@ def broker(workspace: Workspace) -> Iterator[Broker]:
     """A broker with the topic; the warehouse does not have it yet."""
     kafka = (sys.executable, "-m", "demo_shop.kafka")
     started = workspace.run(*kafka, "start", check=False)
+    # Kafka is an option: without Java or a place to fetch the broker from, nothing else of the project is the worse.
     if any(reason in started.stderr for reason in ("needs Java", "Maven could not fetch")):
         pytest.skip(f"no broker: {started.stderr.strip()}")
     assert started.returncode == 0, started.stderr
