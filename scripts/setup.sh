@@ -33,6 +33,8 @@ fi
 # A mirror or a certificate authority that pip was told about holds for uv as well.
 index=${PIP_INDEX_URL:-$("$venv_python" -m pip config get global.index-url 2>/dev/null || true)}
 [ -z "$index" ] || export UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
+# Compiled once: where PYTHONDONTWRITEBYTECODE is set, as in many containers, each start of dbt would compile it all anew.
+export UV_COMPILE_BYTECODE=${UV_COMPILE_BYTECODE:-true}
 UV_SYSTEM_CERTS=true .venv/bin/uv pip sync --quiet --python "$venv_python" --require-hashes "${locks[@]}" ||
     fail "The locked packages could not be installed (see above). Check the network or the disk and run make setup again: it goes on where it stopped."
 
