@@ -200,7 +200,7 @@ def start(options: argparse.Namespace) -> None:
         if state.postgres_url:
             postgres.connect(state).close()
         say(f"a new shop of size {state.size}, seed {state.seed}, {state.days} days")
-    was_running = api_is_running(state) and (bool(state.postgres_url) or postgres.is_running())
+    was_running = api_is_running(state) and (bool(state.postgres_url) or postgres.server().running())
     if options.fault_rate is not None and options.fault_rate != state.fault_rate:
         state.fault_rate = options.fault_rate
         stop_api(state)
@@ -238,7 +238,7 @@ def reset(_: argparse.Namespace) -> None:
         stop_api(state)
         if state.postgres_url:
             postgres.drop_everything(state)
-    postgres.remove_cluster()
+    postgres.remove()
     for path in shop_dir().iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -272,9 +272,9 @@ def status(_: argparse.Namespace) -> None:
     """Say what the shop is, where it is and how much is in it."""
     state = existing_shop()
     place = postgres.address(state)
-    database_runs = bool(state.postgres_url) or postgres.is_running()
+    database_runs = bool(state.postgres_url) or postgres.server().running()
     print(f"size {state.size}, seed {state.seed}, {state.days} days, today is {state.today}")
-    pid = "" if state.postgres_url else f", pid {postgres.server_pid()}"
+    pid = "" if state.postgres_url else f", pid {postgres.server().pid()}"
     print(f"PostgreSQL  {place['host']}:{place['port']}{pid}" if database_runs else "PostgreSQL  stopped")
     print(f"API         {api_url(state)}, pid {state.api_pid}" if api_is_running(state) else "API         stopped")
     print(f"files       {files.folder()}")

