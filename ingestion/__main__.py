@@ -61,9 +61,9 @@ def data_folder() -> Path:
     return (ROOT / os.environ.get("STOREHOUSE_DATA_DIR", "data")).resolve()
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    options = parse()
+    options = parse(arguments)
     data_dir = data_folder()
     # dlt reads these when it is imported: its settings live in the repository, whatever the working directory, and
     # nothing of it is written elsewhere (as root it would use /var/dlt).

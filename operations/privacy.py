@@ -15,7 +15,7 @@ import yaml
 from ingestion.errors import KindError
 from ingestion.warehouse import Warehouse, open_warehouse
 from operations.lock import only_writer
-from operations.settings import BACKUPS, DATA_DIR, EXPORTS, ROOT, WAREHOUSE, is_file, quote, text
+from operations.settings import BACKUPS, DATA_DIR, EXPORTS, ROOT, TARGET, WAREHOUSE, is_file, quote, text
 from operations.steps import step
 
 HASH = "md5((select salt from raw_secrets.email_salt) || lower(trim({})))"
@@ -94,6 +94,11 @@ def forget(who: str) -> dict[str, int]:
     from operations.build import build
     from operations.publish import publish
 
+    if TARGET == "spark":
+        raise KindError(
+            "Nobody can be forgotten on Spark yet: the earlier states of the lake's tables would keep them. "
+            "Forget them on DuckDB or Postgres, and carry the shop to a new lake."
+        )
     with only_writer("forget"):
         with step("forget") as outcome:
             with open_warehouse(DATA_DIR) as warehouse:

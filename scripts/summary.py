@@ -18,6 +18,7 @@ from warehouses import postgres, spark
 Query = Callable[[str], list[tuple]]
 DATA_DIR = Path(os.environ.get("STOREHOUSE_DATA_DIR", "data"))
 TARGET = Path(os.environ.get("DBT_TARGET_PATH", DATA_DIR / "target"))
+TARGET_NAME = os.environ.get("STOREHOUSE_TARGET", "dev")
 WAREHOUSE = DATA_DIR / "warehouse.duckdb"
 BAR_WIDTH = 24
 
@@ -25,7 +26,7 @@ BAR_WIDTH = 24
 @contextmanager
 def warehouse() -> Iterator[tuple[str, Query, Query]]:
     """The name of the warehouse that STOREHOUSE_TARGET means, and how to query its raw tables and its marts."""
-    match os.environ.get("STOREHOUSE_TARGET", "dev"):
+    match TARGET_NAME:
         case "postgres":
             with closing(postgres.connect("transformer")) as connection, connection.cursor() as cursor:
 
@@ -141,8 +142,10 @@ def main() -> None:
         console.print(segments_table(marts), "")
     console.print(f"[bold]Warehouse[/bold]  {name}")
     console.print(f"[bold]Docs[/bold]       {DATA_DIR / 'docs/static_index.html'}   (or: make docs-serve)")
-    console.print(f"[bold]Dashboard[/bold]  {DATA_DIR / 'dashboard.html'}")
-    console.print("[bold]Next[/bold]       make demo-advance DAYS=7 && make run   a week passes in the shop")
+    if (dashboard := DATA_DIR / "dashboard.html").exists():
+        console.print(f"[bold]Dashboard[/bold]  {dashboard}")
+    again = "make run" if TARGET_NAME in ("dev", "ci") else f"make run TARGET={TARGET_NAME}"
+    console.print(f"[bold]Next[/bold]       make demo-advance DAYS=7 && {again}   a week passes in the shop")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import shlex
 import sys
 
 from ingestion.errors import KindError
-from warehouses import parity, postgres, spark
+from warehouses import jars, parity, postgres, spark
 from warehouses.care import care
 from warehouses.carry import carry
 
@@ -27,6 +27,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     start.add_argument("--workers", type=int, default=2, help="Spark: worker processes (default: 2)")
     start.add_argument("--cores", type=int, default=1, help="Spark: cores of each worker (default: 1)")
     start.add_argument("--memory", default="1g", help="Spark: memory of each worker and of the driver (default: 1g)")
+    start.add_argument(
+        "--conf", nargs="+", default=[], metavar="NAME=VALUE", help="Spark: further settings, or others than ours"
+    )
     for command, text in (
         ("stop", "stop a warehouse and keep its data"),
         ("env", "print the connection as lines for a shell"),
@@ -42,6 +45,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     lake.add_argument("tables", nargs="*", metavar="TABLE", help="only these, like marts.fct_orders (default: all)")
     lake.add_argument("--keep-days", type=int, default=7, help="days that time travel can go back (default: 7)")
     lake.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    commands.add_parser("jars", help="fetch Spark's libraries, which `start spark` does by itself")
     commands.add_parser("status", help="what runs where")
     parity.add_arguments(
         commands.add_parser("parity", help="build one shop on two engines and compare every mart value by value")
@@ -55,7 +59,8 @@ def main() -> int:
     try:
         match options.command:
             case "start" if options.warehouse == "spark":
-                spark.start(options.workers, options.cores, options.memory)
+                conf = dict(setting.split("=", 1) for setting in options.conf)
+                spark.start(options.workers, options.cores, options.memory, conf)
             case "start":
                 postgres.start()
             case "stop":
@@ -70,6 +75,8 @@ def main() -> int:
                 carry(options.warehouse)
             case "care":
                 care(options.tables, options.keep_days, options.dry_run)
+            case "jars":
+                print(f"Spark's libraries are in {jars.ready()[0].parent}.")
             case "status":
                 print(postgres.status(), spark.status(), sep="\n")
             case "parity":

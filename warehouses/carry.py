@@ -71,9 +71,10 @@ def to_spark(connection: duckdb.DuckDBPyConnection, tables: list[tuple[str, str]
             if schema not in kept and schema != "main":
                 copy.execute(f'drop schema "{schema}" cascade')
     with spark.session() as session:
-        session.sql(f"create namespace if not exists {SNAPSHOTS}")
         for schema, table in tables:
-            if schema == SNAPSHOTS:
+            # What dbt wrote, and no load will bring.
+            if schema == SNAPSHOTS or (schema, table) == ("raw_ops", "dbt_invocations"):
+                session.sql(f"create namespace if not exists {schema}")
                 file = scratch / f"{table}.parquet"
                 connection.execute(f"copy {schema}.\"{table}\" to '{file}' (format parquet)")
                 session.read.parquet(str(file)).writeTo(f"{schema}.{table}").createOrReplace()

@@ -32,6 +32,7 @@ def spark_home() -> Path:
 
 def ready() -> list[Path]:
     """The jars, fetched if they are not there yet, with the right checksums."""
+    java()
     folder = data_dir() / "warehouses" / "jars"
     wanted = dict(reversed(line.split()) for line in (HERE / "jars.sha256").read_text().splitlines())
     if any(not (folder / name).exists() for name in wanted):

@@ -36,9 +36,10 @@ def deliver() -> None:
         tables = list(landed_tables(landing))
         for dataset in sorted({dataset for dataset, _, _ in tables}):
             session.sql(f"create namespace if not exists {dataset}")
+        held = delivered(session, [f"{dataset}.{table}" for dataset, table, _ in tables])
         for number, (dataset, table, keys) in enumerate(tables):
-            file = scratch / f"{number}.parquet"
-            deliver_table(landing, session, f"{dataset}.{table}", keys, file.as_posix())
+            file, name = scratch / f"{number}.parquet", f"{dataset}.{table}"
+            deliver_table(landing, session, name, keys, file.as_posix(), *held.get(name, (0, None)))
         # The salt of the e-mail hashes is no table of dlt's, and never changes.
         if not session.catalog.tableExists("raw_secrets.email_salt"):
             file = (scratch / "salt.parquet").as_posix()
@@ -67,29 +68,44 @@ def landed_tables(landing: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
             yield dataset, table, [name for name, column in columns.get(table, ()) if column.get("primary_key")]
 
 
+def delivered(session: "SparkSession", tables: list[str]) -> dict[str, tuple[int, str | None]]:
+    """The rows and the last load of each table that is in the lake already."""
+    looks = [
+        f"select '{table}' as name, count(*) as held, max(_dlt_load_id) as last from {table}"
+        for table in tables
+        if session.catalog.tableExists(table)
+    ]
+    return (
+        {name: (held, last) for name, held, last in session.sql(" union all ".join(looks)).collect()} if looks else {}
+    )
+
+
 def deliver_table(
-    landing: duckdb.DuckDBPyConnection, session: "SparkSession", table: str, keys: list[str], file: str
+    landing: duckdb.DuckDBPyConnection,
+    session: "SparkSession",
+    table: str,
+    keys: list[str],
+    file: str,
+    held: int,
+    last: str | None,
 ) -> None:
     """Bring one table into the lake in one commit: what is new by key, or the whole table where that is not enough."""
-    select = ", ".join(
-        f'cast("{name}" as {TYPES.get(type_, type_)}) as "{name}"'
-        for name, type_, *_ in landing.execute(f"describe {table}").fetchall()
-    )
-    held = 0
-    if session.catalog.tableExists(table):
-        [[held, last]] = session.sql(f"select count(*), max(_dlt_load_id) from {table}").collect()
-    [wanted] = landing.execute(f"select count(*) from {table}").fetchone()
-    if held:
-        landing.execute(
-            f"copy (select {select} from {table} where _dlt_load_id > ?) to '{file}' (format parquet)", [last]
-        )
-        new = session.read.parquet(file)
-        matched = new.join(session.table(table), keys, "left_semi").count() if keys else 0
-        incoming = new.count()
-        if held + incoming - matched == wanted and new.columns == session.table(table).columns:
-            if incoming:
-                merge(session, table, keys, new)
+    columns = {name: type_ for name, type_, *_ in landing.execute(f"describe {table}").fetchall()}
+    select = ", ".join(f'cast("{name}" as {TYPES.get(type_, type_)}) as "{name}"' for name, type_ in columns.items())
+    if held and list(columns) == session.table(table).columns:
+        [wanted, incoming] = landing.execute(
+            f"select count(*), count(*) filter (where _dlt_load_id > ?) from {table}", [last]
+        ).fetchone()
+        if not incoming and held == wanted:
             return
+        if incoming:
+            landing.execute(
+                f"copy (select {select} from {table} where _dlt_load_id > ?) to '{file}' (format parquet)", [last]
+            )
+            new = session.read.parquet(file)
+            matched = new.join(session.table(table), keys, "left_semi").count() if keys else 0
+            if held + incoming - matched == wanted:
+                return merge(session, table, keys, new)
     landing.execute(f"copy (select {select} from {table}) to '{file}' (format parquet)")
     session.read.parquet(file).writeTo(table).createOrReplace()
 

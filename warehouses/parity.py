@@ -3,32 +3,48 @@
 Everything happens in a folder of its own. Each step lets some days pass in the shop, loads the changes into every
 engine and builds; then every mart of every engine is written to Parquet, and DuckDB joins it with the first engine's by
 its key. Decimals, texts and times must be equal; floats may differ by a billionth.
+
+Each engine works in one process from start to end, which parses the project once and keeps Spark's driver.
 """
 
 import argparse
 import json
 import os
+import pickle
 import shlex
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
 from ingestion.errors import KindError
 from warehouses import postgres, spark
+from warehouses.carry import carry
 from warehouses.settings import ROOT, data_dir
 
 MART_SCHEMA = "marts"
 LOAD_ID = "load_id"
 SHOWN = 50
+# Spark spends most of a small shop's time on programs that it writes and compiles for each query.
+FOR_LITTLE = [
+    "spark.sql.codegen.wholeStage=false",
+    "spark.sql.codegen.factoryMode=NO_CODEGEN",
+    "spark.sql.adaptive.enabled=false",
+    "spark.sql.shuffle.partitions=2",
+]
 console = Console(highlight=False)
 
 
@@ -55,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INCREMENT",
         help="begin with DuckDB alone, and carry the shop to the other engines after this increment",
     )
+    parser.add_argument("--compare-every", type=int, default=1, metavar="INCREMENTS", help="and after the last one")
     parser.add_argument("--no-tests", action="store_true", help="leave the data tests of the last step out")
     parser.add_argument("--keep", action="store_true", help="keep the folder and the servers to look at them")
 
@@ -64,26 +81,28 @@ def run(options: argparse.Namespace) -> int:
     folder = data_dir() / "parity"
     shutil.rmtree(folder / "exports", ignore_errors=True)
     os.environ["STOREHOUSE_DATA_DIR"] = str(folder)
+    engines: list[Engine] = []
     differences: list[Difference] = []
     try:
-        shop = ["demo_shop", "start", "--size", options.size, "--seed", str(options.seed)]
-        python("-m", *shop)
-        for target in options.targets:
-            if target != "dev":
-                python("-m", "warehouses", "start", target)
+        python("-m", "demo_shop", "start", "--size", options.size, "--seed", str(options.seed))
+        engines = [Engine(target, folder) for target in options.targets]
+        carry_at = options.carry_at or 0
         for step in range(options.increments + 1):
             if step:
                 python("-m", "demo_shop", "advance", "--days", str(options.days))
-            carry_at = options.carry_at or 0
-            targets = options.targets if step >= carry_at else options.targets[:1]
-            for target in targets:
-                if step == carry_at > 0 and target != "dev":
-                    python("-m", "warehouses", "carry", target)
-                load_and_build(target, folder, with_tests=step == options.increments and not options.no_tests)
-            differences = list(compare(targets, folder))
+            if step == carry_at > 0:
+                for engine in engines[1:]:
+                    engine.do(carry, engine.target)
+            at_work = engines if step >= carry_at else engines[:1]
+            for engine in at_work:
+                engine.load_and_build(with_tests=step == options.increments and not options.no_tests)
+            if step % options.compare_every == 0 or step == options.increments:
+                differences = list(compare(at_work, folder))
             if differences:
                 break
     finally:
+        for engine in engines:
+            engine.process.shutdown()
         if not options.keep:
             for server in ("demo_shop stop", "warehouses stop spark", "warehouses stop postgres"):
                 subprocess.run(
@@ -97,19 +116,48 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def python(*arguments: str, environment: dict[str, str] | None = None) -> str:
+def python(*arguments: str) -> str:
     """Run a Python module of the project, or stop with what it said."""
-    return command([sys.executable, *arguments], environment or {})
-
-
-def command(line: list[str], environment: dict[str, str]) -> str:
-    """Run a command in the repository, or stop with what it said."""
-    done = subprocess.run(line, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        said = (done.stdout + done.stderr).strip()
-        # Of a build, only what it says at its end.
-        raise KindError(f"`{shlex.join(line[1:])}` failed:\n{said.rpartition('Completed with')[2][-6000:]}")
+        raise KindError(f"`python {shlex.join(arguments)}` failed:\n{(done.stdout + done.stderr).strip()[-6000:]}")
     return done.stdout
+
+
+class Engine:
+    """One engine and the process that works on it."""
+
+    def __init__(self, target: str, folder: Path) -> None:
+        self.target = target
+        self.artifacts = folder / "dbt" / target
+        self.log = folder / f"{target}.log"
+        if target != "dev":
+            python("-m", "warehouses", "start", target, *(["--conf", *FOR_LITTLE] if target == "spark" else []))
+        environment = {
+            "STOREHOUSE_TARGET": target,
+            "DBT_TARGET_PATH": str(self.artifacts),
+            "DBT_LOG_PATH": str(self.artifacts / "logs"),
+            # A day of a small shop is too little for a file of its own.
+            "STOREHOUSE_LAKE_PARTITIONS": "months",
+            **exports(python("-m", "demo_shop", "env")),
+            **({} if target == "dev" else exports(python("-m", "warehouses", "env", target))),
+        }
+        self.process = ProcessPoolExecutor(1, get_context("spawn"), settle_in, (environment, self.log))
+
+    def do(self, work: Callable, *arguments: Any) -> Any:
+        """Let the process do something; what it said goes into a log."""
+        try:
+            return self.process.submit(work, *arguments).result()
+        except Exception as error:
+            raise KindError(f"{self.target}: {error}\n{self.log.read_text()[-6000:]}") from None
+
+    def load_and_build(self, with_tests: bool) -> None:
+        """Load what changed in the shop, and build."""
+        started = time.monotonic()
+        self.do(load)
+        loaded = time.monotonic()
+        self.do(build, with_tests)
+        console.print(f"{self.target}: loaded in {loaded - started:.0f} s, built in {time.monotonic() - loaded:.0f} s")
 
 
 def exports(text: str) -> dict[str, str]:
@@ -118,41 +166,67 @@ def exports(text: str) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words)
 
 
-def load_and_build(target: str, folder: Path, with_tests: bool) -> None:
-    """Load what changed in the shop into one engine, and build."""
-    started = time.monotonic()
-    environment = {
-        "STOREHOUSE_TARGET": target,
-        "DBT_TARGET_PATH": str(folder / "dbt" / target),
-        "DBT_LOG_PATH": str(folder / "dbt" / target / "logs"),
-        # A day of a small shop is too little for a file of its own.
-        "STOREHOUSE_LAKE_PARTITIONS": "months",
-        **exports(python("-m", "demo_shop", "env")),
-    }
-    if target != "dev":
-        environment |= exports(python("-m", "warehouses", "env", target))
-    python("-m", "ingestion", environment=environment)
-    loaded = time.monotonic()
+def settle_in(environment: dict[str, str], log: Path) -> None:
+    """Begin the process of an engine: its settings, and one log for all that it and Java say."""
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    stream = log.open("w")
+    for number in (1, 2):
+        os.dup2(stream.fileno(), number)
+    sys.stdout.reconfigure(line_buffering=True)
+    if environment["STOREHOUSE_TARGET"] == "spark":
+        spark.driver()
+
+
+def load() -> None:
+    """Load what changed in the shop."""
+    from ingestion.__main__ import main
+
+    if main([]):
+        raise KindError("the load failed")
+
+
+def build(with_tests: bool) -> None:
+    """Build with dbt."""
+    from dbt.cli.main import dbtRunner
+
     without_tests = [] if with_tests else ["--exclude-resource-type", "test", "unit_test"]
     # What the pipeline notes about itself differs from engine to engine, and from run to run.
-    dbt = str(Path(sys.executable).with_name("dbt"))
-    build = ["build", "--target", target, "--exclude", "source:ops+", *without_tests]
-    command([dbt, "--no-use-colors", *build], environment)
-    console.print(f"{target}: loaded in {loaded - started:.0f} s, built in {time.monotonic() - loaded:.0f} s")
+    done = dbtRunner(manifest=pickle.loads(manifest())).invoke(["build", "--exclude", "source:ops+", *without_tests])
+    if os.environ["STOREHOUSE_TARGET"] == "dev":
+        from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+
+        # The next load opens the file.
+        DuckDBConnectionManager.env().close()
+        DuckDBConnectionManager.close_all_connections()
+    if not done.success:
+        raise KindError("the build failed")
 
 
-def compare(targets: list[str], folder: Path) -> Iterator[Difference]:
+@cache
+def manifest() -> bytes:
+    """The project as dbt understands it, which does not change between two steps; a build needs a copy of its own."""
+    from dbt.cli.main import dbtRunner
+
+    parsed = dbtRunner().invoke(["--quiet", "parse"])
+    if not parsed.success:
+        raise KindError("dbt cannot parse the project")
+    # Its own deepcopy does not know that there are no databases on Spark.
+    return pickle.dumps(parsed.result)
+
+
+def compare(engines: list[Engine], folder: Path) -> Iterator[Difference]:
     """Every difference between the first engine and each other one."""
-    marts = read_marts(folder / "dbt" / targets[0])
-    for target in targets:
-        (folder / "exports" / target).mkdir(parents=True, exist_ok=True)
-        EXPORTERS[target](sorted(marts), folder / "exports" / target)
+    marts = read_marts(engines[0].artifacts)
+    for engine in engines:
+        (folder / "exports" / engine.target).mkdir(parents=True, exist_ok=True)
+        engine.do(EXPORTERS[engine.target], sorted(marts), folder / "exports" / engine.target)
     rows = 0
     with duckdb.connect() as connection:
         connection.execute("set TimeZone = 'UTC'")
-        for other in targets[1:]:
+        for other in engines[1:]:
             for mart, key in marts.items():
-                files = [str(folder / "exports" / target / f"{mart}.parquet") for target in (targets[0], other)]
+                files = [str(folder / "exports" / one.target / f"{mart}.parquet") for one in (engines[0], other)]
                 rows += connection.execute(f"select count(*) from '{files[0]}'").fetchone()[0]
                 yield from differences_of(connection, mart, key, files)
     console.print(f"compared {len(marts)} marts, {rows:,} rows")
@@ -269,12 +343,10 @@ def duckdb_type(name: str, precision: int | None, scale: int | None) -> str:
 
 
 def export_spark(marts: list[str], folder: Path) -> None:
-    """Write the marts of the lake: one file each, for they are small enough to be compared."""
+    """Write the marts of the lake, which are small enough to be compared."""
     with spark.session() as session:
         for mart in marts:
-            session.table(f"{MART_SCHEMA}.{mart}").coalesce(1).write.parquet(str(folder / "spark"), mode="overwrite")
-            [file] = (folder / "spark").glob("*.parquet")
-            file.replace(folder / f"{mart}.parquet")
+            pq.write_table(session.table(f"{MART_SCHEMA}.{mart}").toArrow(), folder / f"{mart}.parquet")
 
 
 EXPORTERS = {"dev": export_duckdb, "postgres": export_postgres, "spark": export_spark}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 PACKAGE = "org.apache.spark.deploy"
 
 
-def start(workers: int, cores: int, memory: str) -> None:
+def start(workers: int, cores: int, memory: str, conf: dict[str, str]) -> None:
     """Start what is not running: the catalog's Postgres, the master, the workers."""
     home = folder("spark")
     jars.spark_home()
@@ -45,7 +45,7 @@ def start(workers: int, cores: int, memory: str) -> None:
         "url": f"spark://127.0.0.1:{port}",
         "port": port,
         "workers": workers,
-        "size": {"workers": workers, "cores": cores, "memory": memory},
+        "size": {"workers": workers, "cores": cores, "memory": memory, "conf": conf},
         "secret": state.get("secret") or new_secret(),
         "pids": [],
     }
@@ -100,7 +100,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def spark_defaults(state: dict, workers: int, cores: int, memory: str) -> str:
+def spark_defaults(state: dict, workers: int, cores: int, memory: str, conf: dict[str, str]) -> str:
     """The configuration of the driver and the executors."""
     catalog = postgres.connection("lake")
     libraries = ":".join(map(str, jars.ready()))
@@ -142,7 +142,7 @@ def spark_defaults(state: dict, workers: int, cores: int, memory: str) -> str:
         "spark.sql.catalog.lake.table-default.write.spark.fanout.enabled": "false",
         "spark.sql.catalog.lake.warehouse": folder("lake").as_uri(),
     }
-    return "".join(f"{name} {value}\n" for name, value in settings.items())
+    return "".join(f"{name} {value}\n" for name, value in (settings | conf).items())
 
 
 def check() -> None:
@@ -151,21 +151,35 @@ def check() -> None:
     environment()
     if not running(read_state(folder("spark") / "state.json")):
         raise KindError("The Spark cluster is not running: run `python -m warehouses start spark`.")
-    postgres.connect("lake").close()
+    try:
+        postgres.connect("lake").close()
+    except KindError:
+        raise KindError(
+            "Spark's catalog of tables, a Postgres database, cannot be reached: run `python -m warehouses start spark`."
+        ) from None
 
 
 @contextmanager
 def session() -> Iterator["SparkSession"]:
-    """A driver in this process, as long as it is needed."""
+    """A driver in this process, as long as it is needed; the one that runs here already goes on running."""
     check()
-    os.environ.update(environment())
     from pyspark.sql import SparkSession
 
-    opened = SparkSession.builder.getOrCreate()
+    running_here = SparkSession.getActiveSession()
+    opened = running_here or driver()
     try:
         yield opened
     finally:
-        opened.stop()
+        if not running_here:
+            opened.stop()
+
+
+def driver() -> "SparkSession":
+    """A driver for the rest of this process: each start costs half a minute."""
+    os.environ.update(environment())
+    from pyspark.sql import SparkSession
+
+    return SparkSession.builder.getOrCreate()
 
 
 LOGGING = """\

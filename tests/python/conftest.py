@@ -14,9 +14,10 @@ import psycopg2
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-# Minutes of work for those who have asked for Spark: make spark-test
-collect_ignore = [] if find_spec("pyspark") else ["test_spark.py"]
 ROOT = Path(__file__).parents[2]
+# Where Spark and its libraries can be had: make spark-test
+JARS = Path(ROOT, os.environ.get("STOREHOUSE_DATA_DIR", "data"), "warehouses", "jars")
+collect_ignore = [] if find_spec("pyspark") and JARS.exists() else ["test_spark.py"]
 BIN = Path(sys.executable).parent
 
 
@@ -56,13 +57,25 @@ class Workspace:
         """Run `python -m ingestion ...`."""
         return self.run(sys.executable, "-m", "ingestion", *arguments, **options)
 
+    def warehouses(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
+        """Run `python -m warehouses ...`."""
+        return self.run(sys.executable, "-m", "warehouses", *arguments, **options)
+
     def dbt(self, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
         """Run `dbt ...`."""
         return self.run(str(BIN / "dbt"), *arguments, **options)
 
     def connect_shop(self) -> None:
         """Take over the connections that the running shop prints (`python -m demo_shop env`)."""
-        for line in self.demo("env").stdout.splitlines():
+        self.take_over(self.demo("env").stdout)
+
+    def connect_warehouse(self, name: str) -> None:
+        """Take over the connection that a started warehouse prints (`python -m warehouses env ...`)."""
+        self.take_over(self.warehouses("env", name).stdout)
+
+    def take_over(self, exports: str) -> None:
+        """Set the variables of lines like `export NAME='value'`."""
+        for line in exports.splitlines():
             key, _, value = line.removeprefix("export ").partition("=")
             self.settings[key] = shlex.split(value)[0]
 

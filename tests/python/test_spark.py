@@ -1,55 +1,96 @@
 """The Spark warehouse through its command line: a real master, two workers, Iceberg tables and a tiny shop."""
 
-import shlex
+import json
+import os
+import resource
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from conftest import Workspace
+from conftest import BIN, JARS, ROOT, Workspace
 
-QUICK = "-XX:TieredStopAtLevel=1"
+# A tiny shop is built before Java's second compiler pays.
+QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
-def warehouses(space: Workspace, *arguments: str, **options):
-    """Run `python -m warehouses ...`."""
-    return space.run(sys.executable, "-m", "warehouses", *arguments, **options)
+def wait_for(text: str, log: Path, process: subprocess.Popen, said: Path) -> None:
+    """Wait until a log says so."""
+    while not (log.exists() and text in log.read_text()):
+        assert process.poll() is None, said.read_text()
+        time.sleep(0.2)
+
+
+def processes(space: Workspace) -> list[int]:
+    """The processes of the cluster: the master, then the workers."""
+    return json.loads((space.data_dir / "warehouses" / "spark" / "state.json").read_text())["pids"]
 
 
 @pytest.fixture(scope="module")
 def lake(workspace: Workspace) -> Iterator[Workspace]:
-    """One shop on DuckDB and on Spark, compared mart by mart, with everything still running."""
-    # A tiny shop is built before Java's second compiler pays.
-    workspace.settings["JAVA_TOOL_OPTIONS"] = QUICK
-    done = warehouses(workspace, "parity", "--targets", "dev", "spark", "--increments", "0", "--no-tests", "--keep")
-    assert "✓ dev = spark" in done.stdout
+    """One shop on DuckDB and on Spark, to which it was carried, equal although a worker was killed during the build."""
     space = Workspace(workspace.data_dir / "parity", {"JAVA_TOOL_OPTIONS": QUICK})
-    space.connect_shop()
-    for line in warehouses(space, "env", "spark").stdout.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        space.settings[name] = shlex.split(value)[0]
-    yield space
-    for server in ("spark", "postgres"):
-        warehouses(space, "stop", server)
-    space.demo("stop")
+    (space.data_dir / "warehouses").mkdir(parents=True)
+    (space.data_dir / "warehouses" / "jars").symlink_to(JARS)
+    steps = ["--increments", "1", "--carry-at", "1", "--no-tests", "--keep"]
+    command = [sys.executable, "-m", "warehouses", "parity", "--targets", "dev", "spark", *steps]
+    said = workspace.data_dir / "parity.out"
+    try:
+        with (
+            said.open("w") as stream,
+            subprocess.Popen(
+                command, cwd=ROOT, env=workspace.env | space.settings, stdout=stream, stderr=stream
+            ) as parity,
+        ):
+            wait_for("START sql incremental model marts.", space.data_dir / "spark.log", parity, said)
+            # With its executor, as if the machine were gone.
+            os.killpg(processes(space)[-1], signal.SIGKILL)
+        assert "✓ dev = spark" in said.read_text(), said.read_text()
+        space.warehouses("start", "spark")
+        space.connect_shop()
+        space.connect_warehouse("spark")
+        yield space
+    finally:
+        for server in ("spark", "postgres"):
+            space.warehouses("stop", server)
+        space.demo("stop")
 
 
 # One session does all of it: each costs half a minute.
 LOOK = """
+import sys
+from datetime import UTC, datetime
+
 import duckdb
+from dbt.cli.main import dbtRunner
 from warehouses import care, lake, spark
 
+mart = "marts.agg_daily_sales"
 sums = "count(*), count(distinct _dlt_load_id), max(_dlt_load_id)"
-tables = ["raw_shop.orders", "raw_api.payments"]
+tables = ["raw_shop.orders", mart]
 with duckdb.connect(lake.landing_file(), read_only=True) as landing, spark.session() as session:
     for dataset, table, _ in lake.landed_tables(landing):
         landed = landing.execute(f"select {sums} from {dataset}.{table}").fetchone()
         assert landed == tuple(session.sql(f"select {sums} from {dataset}.{table}").first()), (dataset, table)
         print("same", dataset, table)
+
+    then, before = datetime.now(UTC), sorted(session.table(mart).collect())
+    session.sql(f"delete from {mart} where orders > 0")
+    as_of = f"select * from {mart} timestamp as of '{then:%Y-%m-%d %H:%M:%S.%f}'"
+    assert sorted(session.sql(as_of).collect()) == before != sorted(session.table(mart).collect())
+    now = sorted(session.table(mart).collect())
+    print("as it was", len(before), len(now))
+
     care.look_after(session, tables, 0, dry_run=True)
+    assert sorted(session.sql(as_of).collect()) == before
     care.look_after(session, tables, 0, dry_run=False)
     care.look_after(session, tables, 0, dry_run=True)
-    held = landing.execute("select count(*) from raw_shop.orders").fetchone()[0]
-    assert session.table("raw_shop.orders").count() == held
+    assert sorted(session.table(mart).collect()) == now
+    assert session.sql(f"select count(*) from {mart}.snapshots").first()[0] == 1
 """
 
 
@@ -58,6 +99,39 @@ def test_a_load_brings_what_changed_and_care_forgets_what_was(lake):
     lake.ingest()
     said = lake.run(sys.executable, "-c", LOOK).stdout
     assert said.count("same raw_") > 15
+    assert "as it was" in said
     planned, done, again = said.partition("Would be done")[2].split("tables looked at")[:3]
     assert "raw_shop.orders" in planned and "raw_shop.orders" in done
     assert "2 of them need nothing" in said.rpartition("looked at")[2], again
+
+
+def test_a_catalog_out_of_reach_is_named_in_one_line_and_a_later_load_catches_up(lake):
+    lake.demo("advance", "--days", "1")
+    lake.warehouses("stop", "postgres")
+    for command in (("scripts/preflight.py",), ("-m", "ingestion")):
+        done = lake.run(sys.executable, *command, check=False)
+        assert done.returncode == 1
+        assert "python -m warehouses start spark" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    lake.warehouses("start", "spark")
+    lake.ingest()
+
+
+def test_a_full_disk_of_a_worker_ends_a_build_clean_and_the_next_one_heals(lake):
+    build = [str(BIN / "dbt"), "--no-use-colors", "run", "--select", "fct_order_lines"]
+    with limited_files(processes(lake)[1:], 16_384):
+        done = lake.run(*build, check=False)
+    assert done.returncode == 1
+    assert "File too large" in done.stdout
+    lake.run(*build)
+
+
+@contextmanager
+def limited_files(pids: list[int], size: int) -> Iterator[None]:
+    """Let no file that these processes and their children write grow over a size: to them, the disk is full."""
+    limits = {pid: resource.prlimit(pid, resource.RLIMIT_FSIZE) for pid in pids}
+    for pid, (_, most) in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, most))
+    yield
+    for pid, limit in limits.items():
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)

@@ -1,37 +1,62 @@
-"""The Postgres warehouse through its command line: a real server, a tiny shop, roles, restarts and faults."""
+"""The Postgres warehouse through its command line: DuckDB's equal, with a real server, roles, restarts and faults."""
 
 import os
-import shlex
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+import duckdb
 import psycopg2
 import pytest
+from conftest import BIN, ROOT, Workspace
 
-
-def warehouses(space, *arguments: str, **options):
-    """Run `python -m warehouses ...`."""
-    return space.run(sys.executable, "-m", "warehouses", *arguments, **options)
-
-
-@pytest.fixture(scope="module")
-def warehouse(tiny_shop) -> Iterator:
-    """A tiny shop beside a Postgres warehouse that is started and not filled yet."""
-    warehouses(tiny_shop, "start", "postgres")
-    for line in warehouses(tiny_shop, "env", "postgres").stdout.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        tiny_shop.settings[name] = shlex.split(value)[0]
-    yield tiny_shop
-    warehouses(tiny_shop, "stop", "postgres")
+from warehouses.parity import differences_of
 
 
 @pytest.fixture(scope="module")
-def built(warehouse):
-    """The same, loaded, built with every test, and published."""
-    warehouse.ingest()
+def warehouse(workspace: Workspace) -> Iterator[Workspace]:
+    """One shop on DuckDB and on Postgres, to which it was carried, equal after every step; everything still runs."""
+    space = Workspace(workspace.data_dir / "parity")
+    steps = ["--increments", "2", "--days", "15", "--carry-at", "1", "--no-tests", "--keep"]
+    try:
+        done = workspace.warehouses("parity", *steps)
+        assert "✓ dev = postgres" in done.stdout
+        space.connect_shop()
+        space.connect_warehouse("postgres")
+        yield space
+    finally:
+        space.warehouses("stop", "postgres")
+        space.demo("stop")
+
+
+@pytest.fixture(scope="module")
+def built(warehouse: Workspace) -> Workspace:
+    """The same, built with every test, and published."""
     warehouse.run(sys.executable, "-m", "operations", "build")
     warehouse.run(sys.executable, "-m", "operations", "publish")
     return warehouse
+
+
+def test_a_difference_is_shown_with_model_key_column_and_values(tmp_path):
+    for name, rows in (
+        ("a.parquet", "(1, 10.00, 'x'), (2, 20.00, '')"),
+        ("b.parquet", "(1, 10.01, 'x'), (3, 20.00, null)"),
+    ):
+        duckdb.sql(f"select * from (values {rows}) as t (id, amount, note)").write_parquet(str(tmp_path / name))
+    with duckdb.connect() as connection:
+        found = {
+            (difference.key, difference.column): difference.values
+            for difference in differences_of(
+                connection, "fct_orders", ["id"], [str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")]
+            )
+        }
+    assert found == {("1", "amount"): ("10.00", "10.01"), ("2", "(row)"): ("row", ""), ("3", "(row)"): ("", "row")}
+
+
+def test_nothing_is_carried_over_what_is_there(warehouse):
+    done = warehouse.warehouses("carry", "postgres", check=False)
+    assert done.returncode == 1
+    assert "already: nothing was carried over it" in done.stderr
 
 
 def session(space, role: str):
@@ -51,10 +76,18 @@ def query(space, role: str, statement: str) -> list[tuple]:
         connection.close()
 
 
+def until(text: str, lines: Iterable[str]) -> Iterator[str]:
+    """The lines up to the first that holds a text."""
+    for line in lines:
+        yield line
+        if text in line:
+            return
+
+
 def test_a_second_start_is_harmless(warehouse):
-    before = warehouses(warehouse, "env", "postgres").stdout
-    warehouses(warehouse, "start", "postgres")
-    assert warehouses(warehouse, "env", "postgres").stdout == before
+    before = warehouse.warehouses("env", "postgres").stdout
+    warehouse.warehouses("start", "postgres")
+    assert warehouse.warehouses("env", "postgres").stdout == before
 
 
 def test_passwords_are_private(warehouse):
@@ -80,7 +113,7 @@ def test_a_second_load_changes_nothing(built):
 def test_preflight_and_summary_look_into_postgres(built):
     for script, said in (("preflight.py", ""), ("summary.py", "Yesterday")):
         command = (sys.executable, f"scripts/{script}")
-        done = warehouses(built, "with", "postgres", "--", *command, STOREHOUSE_TARGET="dev")
+        done = built.warehouses("with", "postgres", "--", *command, STOREHOUSE_TARGET="dev")
         assert said in done.stdout
     assert "Postgres: 127.0.0.1" in done.stdout
 
@@ -124,24 +157,27 @@ def test_loader_and_transformer_keep_to_their_parts(built):
 
 def test_a_stopped_server_is_named_in_one_line_and_keeps_its_data(built):
     rows = query(built, "reader", "select * from agg_daily_sales order by 1")
-    warehouses(built, "stop", "postgres")
+    built.warehouses("stop", "postgres")
     done = built.ingest(check=False)
     assert done.returncode == 1
     assert "python -m warehouses start postgres" in done.stderr
     assert "Traceback" not in done.stderr
-    warehouses(built, "start", "postgres")
+    built.warehouses("start", "postgres")
     assert query(built, "reader", "select * from agg_daily_sales order by 1") == rows
 
 
-def test_a_build_after_a_killed_server_heals(built):
-    rows = query(built, "reader", "select * from fct_orders order by 1")
-    pid_file = built.data_dir / "warehouses" / "postgres" / "data" / "postmaster.pid"
-    os.kill(int(pid_file.read_text().splitlines()[0]), 9)
-    done = built.dbt("build", "--select", "fct_orders", check=False)
-    assert done.returncode
-    warehouses(built, "start", "postgres")
-    for line in warehouses(built, "env", "postgres").stdout.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        built.settings[name] = shlex.split(value)[0]
-    built.dbt("build", "--exclude-resource-type", "test", "unit_test")
-    assert query(built, "reader", "select * from fct_orders order by 1") == rows
+def test_a_server_that_is_killed_during_a_build_heals(built):
+    mart = "select * from fct_orders order by 1"
+    rows = query(built, "reader", mart)
+    command = [str(BIN / "dbt"), "--no-use-colors", "build", "--exclude-resource-type", "test", "unit_test"]
+    with subprocess.Popen(command, cwd=ROOT, env=built.env, stdout=subprocess.PIPE, text=True) as build:
+        said = "".join(until("START sql incremental model marts.", build.stdout))
+        pid_file = built.data_dir / "warehouses" / "postgres" / "data" / "postmaster.pid"
+        os.kill(int(pid_file.read_text().splitlines()[0]), 9)
+        said += build.stdout.read()
+    assert build.returncode, said
+    built.warehouses("start", "postgres")
+    built.connect_warehouse("postgres")
+    built.run(*command)
+    assert query(built, "transformer", mart.replace("fct_orders", "marts.fct_orders")) == rows
+    assert query(built, "reader", mart) == rows
