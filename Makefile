@@ -40,7 +40,7 @@ help: ## List the targets
 ##@ The main things
 
 .PHONY: run
-run: demo warehouse ingest build publish docs $(if $(IN),,dashboard) summary ## Set up, start the demo shop, load, build, test, publish, show
+run: demo warehouse ingest build publish docs $(if $(filter spark,$(TARGET)),,dashboard) summary ## Set up, start the demo shop, load, build, test, publish, show
 
 .PHONY: test
 test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit and data tests
@@ -106,9 +106,9 @@ ifneq ($(IN),)
 endif
 
 .PHONY: ingest
-ingest: setup ## Load what is new from every source into the warehouse
+ingest: setup ## Load what is new from every source into the warehouse: FROM=2025-02-21 asks them again from then
 	$(call step,Ingest)
-	@$(IN) $(PY) -m operations run-locked --for ingest -- $(PY) -m ingestion
+	@$(IN) $(PY) -m operations run-locked --for ingest -- $(PY) -m ingestion $(if $(FROM),--from $(FROM))
 
 .PHONY: build
 build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ for a part
@@ -118,11 +118,9 @@ build: setup ## Build seeds, snapshots and models, and test them: SELECT=model+ 
 	@$(if $(SELECT)$(IN),,mkdir -p $(STATE) && cp $(DBT_TARGET_PATH)/manifest.json $(STATE)/)
 
 .PHONY: replay
-replay: setup ## Judge rejected rows anew after a mend, and rebuild all: FROM=2025-02-21 asks the sources again from then
+replay: ingest ## Judge rejected rows anew after a mend, and rebuild all: FROM=2025-02-21 asks the sources again from then
 	$(call step,Replay)
-	@$(if $(FROM),$(PY) -m ingestion --from $(FROM))
-	@$(PY) -m ingestion
-	@$(PY) -m operations build -- --full-refresh
+	@$(IN) $(PY) -m operations build -- --full-refresh
 
 .PHONY: publish
 publish: setup ## Show the marts to readers, all at once, after a green build
@@ -150,29 +148,29 @@ summary: setup ## What the last run loaded, built and found
 .PHONY: dashboard
 dashboard: setup ## Draw the published marts into one HTML file
 	$(call step,Dashboard)
-	@$(PY) -m dashboards
+	@$(IN) $(PY) -m dashboards
 
 .PHONY: chart
 chart: setup ## Draw the README's chart from the published marts
-	@$(PY) -m dashboards --image
+	@$(IN) $(PY) -m dashboards --image
 
 ##@ Operating it
 
 .PHONY: export
 export: setup ## Write the published marts as Parquet and CSV: TO=folder or URL, BY=day|month|year
-	@$(PY) -m operations export $(if $(TO),--to $(TO)) $(if $(BY),--by $(BY))
+	@$(IN) $(PY) -m operations export $(if $(TO),--to $(TO)) $(if $(BY),--by $(BY))
 
 .PHONY: backup
 backup: setup ## Copy the warehouse together with the state of its loads
-	@$(PY) -m operations backup
+	@$(IN) $(PY) -m operations backup
 
 .PHONY: restore
 restore: setup ## Go back to the newest backup, or to BACKUP=name
-	@$(PY) -m operations restore $(BACKUP)
+	@$(IN) $(PY) -m operations restore $(BACKUP)
 
 .PHONY: prune
 prune: setup ## Delete what is older than [operations] in .dlt/config.toml wants to keep
-	@$(PY) -m operations prune
+	@$(IN) $(PY) -m operations prune
 
 .PHONY: forget
 forget: setup ## Erase one person for good and publish: CUSTOMER=number or e-mail address

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from ingestion.errors import KindError
-from operations.publish import SCHEMA, State, current
+from operations.publish import SCHEMA, State, open_state, shown_state
 from operations.settings import DATA_DIR, EXPORTS, now, quote, text
 from operations.steps import step
 
@@ -20,9 +20,7 @@ PARTITIONS = {"day": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
 def export(target: str = EXPORTS, by: str = "month") -> str:
     """Write the state that readers see to a folder or an object storage; return where it is."""
     with step("export") as outcome:
-        state = current()
-        if state is None:
-            raise KindError("Nothing is published yet. Run make run first.")
+        state = shown_state()
         with TemporaryDirectory(prefix="exporting-", dir=DATA_DIR) as folder:
             scratch = Path(folder)
             write_files(state, scratch, by)
@@ -33,9 +31,9 @@ def export(target: str = EXPORTS, by: str = "month") -> str:
 
 def write_files(state: State, folder: Path, by: str) -> None:
     """Every mart as `csv/<mart>.csv` and below `parquet/<mart>/`; facts and aggregates in one folder per period."""
-    with duckdb.connect(state.file, read_only=True) as connection:
+    with open_state(state) as connection:
         # More threads would write more and smaller files.
-        connection.execute("set threads = 1; set TimeZone = 'UTC'")
+        connection.execute("set threads = 1")
         (folder / "csv").mkdir()
         for mart in state.rows:
             source = f"{SCHEMA}.{quote(mart)}"

@@ -6,6 +6,7 @@ them again after every load, so that a source that still knows the person does n
 
 import secrets
 import shutil
+from contextlib import closing
 from pathlib import Path
 
 import dlt
@@ -106,8 +107,7 @@ def forget(who: str) -> dict[str, int]:
                 erase(warehouse)
                 note_forgotten(warehouse, who)
                 erased = erase(warehouse)
-            if is_file():
-                rewrite()
+            rewrite() if is_file() else rewrite_postgres(list(erased))
             outcome.detail = ", ".join(f"{rows} rows of {table}" for table, rows in erased.items())
         if build(["--full-refresh"]):
             raise KindError("The person is erased from raw, but the build failed: mend its cause, then repeat this.")
@@ -161,17 +161,34 @@ def rewrite() -> None:
     fresh.replace(WAREHOUSE)
 
 
-def delete_copies() -> None:
-    """Delete what still knows the person: older states, exports, and backups, of which a new one is made."""
-    from operations.backup import REPLACED, backup
-    from operations.publish import current, states
+def rewrite_postgres(tables: list[str]) -> None:
+    """The same on Postgres: write the tables anew, and leave all behind that the build makes again."""
+    from warehouses import postgres
 
-    seen = current()
-    for state in states():
-        if state != seen:
-            shutil.rmtree(state.file.parent)
-    for folder in (Path(EXPORTS), REPLACED):
+    with closing(postgres.connect("loader")) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        for table in tables:
+            cursor.execute(f"vacuum (full) {table}")
+    with closing(postgres.connect("transformer")) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select nspname from pg_namespace where nspowner = current_user::regrole and nspname <> 'snapshots' "
+            "and not starts_with(nspname, 'published')"
+        )
+        for (schema,) in cursor.fetchall():
+            cursor.execute(f"drop schema {quote(schema)} cascade")
+
+
+def delete_copies() -> None:
+    """Delete what may know the person: older states, exports, logs, the sandbox; backups are made anew."""
+    from operations.backup import REPLACED, backup
+    from operations.publish import prune
+    from operations.retention import LOGS
+
+    prune(keep=1)
+    for folder in (Path(EXPORTS), REPLACED, LOGS):
         shutil.rmtree(folder, ignore_errors=True)
+    for file in DATA_DIR.glob("sandbox.duckdb*"):
+        file.unlink()
     if BACKUPS.exists():
         shutil.rmtree(BACKUPS)
         backup()

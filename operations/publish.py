@@ -8,6 +8,7 @@ keeps reading it. On Postgres states are schemas: publish_postgres.py.
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -66,6 +67,14 @@ def states() -> list[State]:
     return [State(**json.loads(path.read_text())) for path in sorted(STATES.glob("2*/state.json"))]
 
 
+def shown_state() -> State:
+    """The state that readers see; an error when there is none."""
+    state = current()
+    if state is None:
+        raise KindError("Nothing is published yet. Run make run first.")
+    return state
+
+
 def current() -> State | None:
     """The state that readers see."""
     if not is_file():
@@ -73,10 +82,22 @@ def current() -> State | None:
     return next((state for state in states() if state.file == PUBLISHED.resolve()), None)
 
 
+@contextmanager
+def open_state(state: State) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB session with the marts of a state, wherever they are kept: one way to read them for all who do."""
+    with duckdb.connect(state.file, read_only=True) if is_file() else duckdb.connect() as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        if not is_file():
+            connection.execute(f"create schema {SCHEMA}")
+            postgres().copy_state(state, connection)
+        yield connection
+
+
 def publish() -> State:
     """Copy the marts of the last build, when all of its tests passed, and turn readers to the copy."""
     with step("publish") as outcome, only_writer("publish"):
         state = publish_file() if is_file() else postgres().publish()
+        prune()
         outcome.detail = state.state
         return state
 
@@ -101,7 +122,6 @@ def publish_file() -> State:
         sync(candidate)
         candidate.replace(STATES / state_id)
         show(state)
-        prune()
         return state
 
 
@@ -211,9 +231,9 @@ def show(state: State) -> None:
     sync(PUBLISHED.parent)
 
 
-def prune() -> None:
+def prune(keep: int | None = None) -> None:
     """Delete states beyond the number to keep; never the one that readers see."""
     seen = current()
-    for state in states()[: -setting("keep_states", 3)]:
+    for state in states()[: -(keep or setting("keep_states", 3))]:
         if state != seen:
-            shutil.rmtree(state.file.parent)
+            shutil.rmtree(state.file.parent) if is_file() else postgres().delete(state)

@@ -11,19 +11,27 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import psycopg2
 
 from ingestion.errors import LOCKED, KindError
 from operations.publish import LAST_BUILD, SCHEMA, State, good_build
-from operations.settings import quote, setting, text
+from operations.settings import DATA_DIR, quote, text
 from warehouses import postgres
 
 SHOWN = "published"
 CANDIDATE = "published_candidate"
 WAIT = "250ms"
 TRIES = 200
+READERS_OF_THE_PAST = """
+    select pid from pg_stat_activity
+    where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
+        and age(backend_xmin) > age(cast(%s as xid))
+"""
 
 
 @contextmanager
@@ -55,10 +63,8 @@ def publish() -> State:
         cursor.execute(f"comment on schema {CANDIDATE} is {text(json.dumps(asdict(state)))}")
         cursor.execute(f"grant usage on schema {CANDIDATE} to warehouse_reader")
         cursor.execute(f"grant select on all tables in schema {CANDIDATE} to warehouse_reader")
-        show(cursor, CANDIDATE)
-        for old in states()[: -setting("keep_states", 3)]:
-            if old != current():
-                cursor.execute(f"drop schema {kept_as(old)} cascade")
+        cursor.execute("select pg_current_xact_id()::xid")
+        show(cursor, CANDIDATE, newer_than=cursor.fetchone()[0])
         return state
 
 
@@ -81,6 +87,24 @@ def turn_to(state: State) -> None:
             show(cursor, kept_as(state))
 
 
+def delete(state: State) -> None:
+    """Delete a state that readers do not see."""
+    with session() as cursor:
+        cursor.execute(f"drop schema {kept_as(state)} cascade")
+
+
+def copy_state(state: State, connection: duckdb.DuckDBPyConnection) -> None:
+    """Copy the tables of the state that readers see into DuckDB, all of them from one moment."""
+    with (
+        TemporaryDirectory(dir=DATA_DIR) as folder,
+        closing(postgres.connect("transformer")) as source,
+        source.cursor() as cursor,
+    ):
+        for mart in state.rows:
+            rows = postgres.as_csv(cursor, SHOWN, mart, Path(folder) / "rows.csv")
+            connection.execute(f"create table {SCHEMA}.{quote(mart)} as from {rows}")
+
+
 def described(cursor: Any, pattern: str) -> Iterator[State]:
     """The states among the schemas of a name."""
     cursor.execute(
@@ -97,7 +121,7 @@ def kept_as(state: State) -> str:
     return quote(f"{SHOWN}_{state.state}")
 
 
-def show(cursor: Any, schema: str) -> None:
+def show(cursor: Any, schema: str, newer_than: str | None = None) -> None:
     """Give a schema the name that readers know, in one transaction, when no reader is in the middle of something."""
     seen = current()
     for _ in range(TRIES):
@@ -107,6 +131,10 @@ def show(cursor: Any, schema: str) -> None:
                 # Whoever reads one table now must not find another state in the next one.
                 tables = ", ".join(f"{SHOWN}.{quote(mart)}" for mart in seen.rows)
                 cursor.execute(f"lock table {tables} in access exclusive mode")
+                # Nor must a transaction that looks at the past find the new tables, which were empty then.
+                cursor.execute(READERS_OF_THE_PAST, [newer_than])
+                if cursor.fetchone():
+                    raise psycopg2.errors.LockNotAvailable
                 cursor.execute(f"alter schema {SHOWN} rename to {kept_as(seen)}")
             cursor.execute(f"alter schema {schema} rename to {SHOWN}")
             return cursor.execute("commit")
@@ -114,8 +142,9 @@ def show(cursor: Any, schema: str) -> None:
             cursor.execute("rollback")
             time.sleep(random.uniform(0.05, 0.3))
     cursor.execute(
-        "select string_agg(distinct pid::text, ', ') from pg_locks where relation::regclass::text like %s",
-        [f"{SHOWN}.%"],
+        "select string_agg(distinct pid::text, ', ') from "
+        f"(select pid from pg_locks where relation::regclass::text like %s union {READERS_OF_THE_PAST}) as readers",
+        [f"{SHOWN}.%", newer_than],
     )
     raise KindError(
         f"Somebody reads the published tables all the time (server processes {cursor.fetchone()[0]}). Nothing is "

@@ -5,10 +5,9 @@ import shutil
 import time
 from pathlib import Path
 
-import duckdb
-
+from ingestion.warehouse import open_warehouse
 from operations.lock import only_writer
-from operations.settings import BACKUPS, DATA_DIR, EXPORTS, WAREHOUSE, setting
+from operations.settings import BACKUPS, DATA_DIR, EXPORTS, setting
 from operations.steps import step
 
 LOGS = Path(os.environ.get("DBT_LOG_PATH", DATA_DIR / "logs"))
@@ -44,20 +43,19 @@ def prune_logs(days: int) -> int:
 
 def prune_tables(history_days: int, click_days: int) -> dict[str, int]:
     """Delete old history, and lines of click events that are older than the newest by some days."""
-    if not WAREHOUSE.exists() or not (history_days or click_days):
+    if not (history_days or click_days):
         return {}
+    day = "cast(substr(split_part(file_path, 'date=', 2), 1, 10) as date)"
+    too_old = f"current_timestamp - interval '{history_days} days'"
+    old = {f"raw_ops.{table}": f"{column} < {too_old}" for table, column in HISTORY.items() if history_days}
+    if click_days:
+        old["raw_files.clickstream"] = f"{day} < (select max({day}) from raw_files.clickstream) - {click_days}"
     deleted = {"rows of history": 0, "raw click events": 0}
-    with duckdb.connect(WAREHOUSE) as connection:
-        tables = set(connection.sql("select schema_name, table_name from duckdb_tables()").fetchall())
-        for table, column in HISTORY.items():
-            if history_days and ("raw_ops", table) in tables:
-                old = f"delete from raw_ops.{table} where {column} < current_timestamp - interval {history_days} day"
-                deleted["rows of history"] += connection.execute(old).fetchone()[0]
-        if click_days and ("raw_files", "clickstream") in tables:
-            day = "cast(regexp_extract(file_path, 'date=([0-9-]{10})', 1) as date)"
-            old = f"""
-                delete from raw_files.clickstream
-                where {day} < (select max({day}) from raw_files.clickstream) - {click_days}
-            """
-            deleted["raw click events"] = connection.execute(old).fetchone()[0]
+    with open_warehouse(DATA_DIR) as warehouse:
+        there = warehouse.query("select table_schema || '.' || table_name from information_schema.tables")
+        for table, is_old in old.items():
+            if (table,) in there:
+                what = "raw click events" if table == "raw_files.clickstream" else "rows of history"
+                deleted[what] += warehouse.query(f"select count(*) from {table} where {is_old}")[0][0]
+                warehouse.query(f"delete from {table} where {is_old}")
     return deleted

@@ -16,6 +16,12 @@ grant warehouse_loader to warehouse_transformer with inherit false, set true;
 create schema if not exists raw_ops authorization warehouse_loader;
 alter default privileges for role warehouse_loader in schema raw_ops grant insert on tables to warehouse_transformer;
 
+-- Publishing waits for readers whose transaction began before it, and must see them. Some servers grant this to nobody.
+do $$ begin
+    grant pg_read_all_stats to warehouse_transformer;
+exception when insufficient_privilege then null;
+end $$;
+
 -- Readers see what is published and nothing else; publishing grants it. No session of theirs stands in the way for long.
 alter role warehouse_reader in database storehouse set search_path = published;
 alter role warehouse_reader in database storehouse set default_transaction_read_only = on;

@@ -316,30 +316,10 @@ def export_postgres(marts: list[str], folder: Path) -> None:
     ):
         connection.execute("set TimeZone = 'UTC'")
         for mart in marts:
-            cursor.execute(
-                "select column_name, data_type, numeric_precision, numeric_scale from information_schema.columns "
-                "where table_schema = %s and table_name = %s order by ordinal_position",
-                [MART_SCHEMA, mart],
-            )
-            types = {name: duckdb_type(*type_) for name, *type_ in cursor.fetchall()}
             raw = folder / f"{mart}.csv"
-            with raw.open("wb") as file:
-                cursor.copy_expert(
-                    f"copy (select * from {MART_SCHEMA}.{mart}) to stdout with (format csv, force_quote *)", file
-                )
-            connection.execute(
-                f"copy (select * from read_csv('{raw}', columns = {types}, auto_detect = false, header = false, "
-                "delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false)) "
-                f"to '{folder / mart}.parquet'"
-            )
+            rows = postgres.as_csv(cursor, MART_SCHEMA, mart, raw)
+            connection.execute(f"copy (from {rows}) to '{folder / mart}.parquet'")
             raw.unlink()
-
-
-def duckdb_type(name: str, precision: int | None, scale: int | None) -> str:
-    """DuckDB's name of a type of Postgres."""
-    if name == "numeric":
-        return f"decimal({precision}, {scale})" if precision else "decimal(38, 12)"
-    return {"character varying": "varchar", "text": "varchar", "double precision": "double"}.get(name, name)
 
 
 def export_spark(marts: list[str], folder: Path) -> None:

@@ -11,6 +11,7 @@
 import json
 import os
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -148,6 +149,31 @@ def open_session(**to: Any) -> "psycopg2.extensions.connection":
             f"The Postgres warehouse at {to['host']}:{to['port']} cannot be reached ({said}). "
             "Start it with `python -m warehouses start postgres`."
         ) from None
+
+
+def as_csv(cursor: Any, schema: str, table: str, file: Path) -> str:
+    """Write a table to a file; return what DuckDB reads it by, with the types that Postgres says."""
+    cursor.execute(
+        "select column_name, data_type, numeric_precision, numeric_scale from information_schema.columns "
+        "where table_schema = %s and table_name = %s order by ordinal_position",
+        [schema, table],
+    )
+    types = {name: duckdb_type(*type_) for name, *type_ in cursor.fetchall()}
+    with file.open("wb") as stream:
+        cursor.copy_expert(
+            f'copy (select * from {schema}."{table}") to stdout with (format csv, force_quote *)', stream
+        )
+    return (
+        f"read_csv('{file}', columns = {types}, auto_detect = false, header = false, "
+        "delim = ',', quote = '\"', escape = '\"', nullstr = '', allow_quoted_nulls = false)"
+    )
+
+
+def duckdb_type(name: str, precision: int | None, scale: int | None) -> str:
+    """DuckDB's name of a type of Postgres."""
+    if name == "numeric":
+        return f"decimal({precision}, {scale})" if precision else "decimal(38, 12)"
+    return {"character varying": "varchar", "text": "varchar", "double precision": "double"}.get(name, name)
 
 
 def set_up(state: dict[str, Any]) -> None:

@@ -1,69 +1,14 @@
 {#
-    The last full days hold as many rows as their weekday usually does. The yardstick is robust: the median of the same
-    weekday in the weeks before, and the median distance from it, which one Black Friday does not move; a shop with few
-    rows a day is allowed the scatter of pure chance. A score beyond the limit is a load that lost or doubled rows, a
-    tracker that broke, or news. Days without rows count as 0; as_of_date itself may not be over and is left out.
+    The last full days hold as many rows as their weekday usually does. A shop with few rows a day is allowed the scatter
+    of pure chance. A score beyond the limit is a load that lost or doubled rows, a tracker that broke, or news: a test
+    for severity `warn`. What cannot be news is for `volume_is_not_lost`.
 #}
 {% test volume_is_usual(model, date_column, days=7, weeks=12, limit=6) %}
 
 with
 
-bounds as (
-    select * from {{ ref('int_calendar_bounds_derived') }}
-),
-
-rows_by_day as (
-    select
-        {{ date_column }} as date_day,
-        count(*) as volume
-    from {{ model }}
-    group by {{ date_column }}
-),
-
-volumes as (
-    select
-        dates.date_day,
-        dates.day_of_week,
-        coalesce(rows_by_day.volume, 0) as volume,
-        dates.date_day >= {{ dbt.dateadd('day', -days, 'bounds.as_of_date') }} as is_judged
-    from {{ ref('dim_dates') }} as dates
-    inner join bounds on dates.date_day >= bounds.first_date and dates.date_day < bounds.as_of_date
-    left join rows_by_day on dates.date_day = rows_by_day.date_day
-),
-
-compared as (
-    select
-        judged.date_day,
-        judged.volume,
-        earlier.volume as earlier_volume
-    from volumes as judged
-    inner join volumes as earlier
-        on
-            judged.day_of_week = earlier.day_of_week
-            and judged.date_day > earlier.date_day
-            and earlier.date_day >= {{ dbt.dateadd('day', -7 * weeks, 'judged.date_day') }}
-    where judged.is_judged
-),
-
-medians as (
-    select
-        date_day,
-        percentile_cont(0.5) within group (order by earlier_volume) as usual_volume
-    from compared
-    group by date_day
-    having count(*) = {{ weeks }}
-),
-
-distances as (
-    select
-        compared.date_day,
-        compared.volume,
-        medians.usual_volume,
-        percentile_cont(0.5) within group (order by abs(compared.earlier_volume - medians.usual_volume))
-            as usual_distance
-    from compared
-    inner join medians on compared.date_day = medians.date_day
-    group by compared.date_day, compared.volume, medians.usual_volume
+usual_volumes as (
+    {{ usual_volumes(model, date_column, days, weeks) }}
 ),
 
 -- 0.6745 makes the median distance of a normal distribution one standard deviation.
@@ -71,7 +16,7 @@ scored as (
     select
         *,
         (volume - usual_volume) / greatest(usual_distance / 0.6745, sqrt(greatest(usual_volume, 1))) as robust_z_score
-    from distances
+    from usual_volumes
 )
 
 select * from scored

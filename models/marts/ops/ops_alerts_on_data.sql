@@ -51,7 +51,11 @@ loads_from_the_last as (
         row_number() over (
             partition by source_table
             order by started_at desc, load_id desc
-        ) as load_from_the_last
+        ) as load_from_the_last,
+        lag(missing_columns) over (
+            partition by source_table
+            order by started_at, load_id
+        ) as missing_columns_before
     from loads
 ),
 
@@ -59,9 +63,20 @@ changed_columns as (
     select
         'schema:' || source_table as alert_key,
         'warn' as severity,
-        'The columns of ' || source_table || ' changed' as title,
-        'New: ' || coalesce(new_columns, 'none') || '. Missing: ' || coalesce(missing_columns, 'none')
-        || '. Was one renamed?' as detail
+        'The columns of ' || source_table || case
+            when coalesce(new_columns, missing_columns) is null then ' are complete again'
+            else ' changed'
+        end as title,
+        trim(
+            coalesce('New: ' || new_columns || '. ', '')
+            || coalesce('Missing: ' || missing_columns || '. ', '')
+            || case
+                when new_columns is not null then 'Was one renamed?'
+                when missing_columns_before <> coalesce(missing_columns, '')
+                    then 'Missing before: ' || missing_columns_before || '.'
+                else ''
+            end
+        ) as detail
     from loads_from_the_last
     where load_from_the_last = 1 and is_schema_changed
 ),
