@@ -13,6 +13,7 @@ import duckdb
 import psycopg2
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from warm import Warm
 
 ROOT = Path(__file__).parents[2]
 # Where Spark and its libraries can be had: make spark-test
@@ -27,6 +28,7 @@ class Workspace:
 
     data_dir: Path
     settings: dict[str, str] = field(default_factory=dict)
+    warm: Warm | None = None
 
     @property
     def env(self) -> dict[str, str]:
@@ -44,7 +46,13 @@ class Workspace:
 
     def run(self, *command: str, check: bool = True, **env: str) -> subprocess.CompletedProcess[str]:
         """Run a command, capture what it prints, and fail the test with that text when it fails unexpectedly."""
-        result = subprocess.run(command, cwd=ROOT, env=self.env | env, capture_output=True, text=True, timeout=900)
+        env = self.env | env
+        running = self.warm and self.warm.start(command, env)
+        result = (
+            running.wait()
+            if running
+            else subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=900)
+        )
         if check and result.returncode:
             pytest.fail(f"{shlex.join(command)} ended with {result.returncode}:\n{result.stdout}\n{result.stderr}")
         return result
@@ -102,8 +110,17 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     """An empty workspace; whatever shop was started in it is stopped at the end."""
     space = Workspace(tmp_path_factory.mktemp("storehouse") / "data")
     yield space
+    if space.warm:
+        space.warm.stop()
     if (space.data_dir / "demo_shop").exists():
         space.demo("stop")
+
+
+@pytest.fixture(scope="module")
+def warm_workspace(workspace: Workspace) -> Workspace:
+    """The same, for tests that run dozens of commands: these start without importing anything anew."""
+    workspace.warm = Warm(ROOT)
+    return workspace
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Publishing while readers read: whole states only, never an error, never a wait, whatever happens to the build."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -97,8 +96,7 @@ class Rounds:
     def __init__(self, space: Workspace, project: Path) -> None:
         self.space = space
         self.published = space.data_dir / "published" / "marts.duckdb"
-        locked = [sys.executable, "-m", "operations", "run-locked", "--for", "build", "--"]
-        self.dbt = [*locked, str(BIN / "dbt"), "--no-use-colors", "build", "--project-dir", str(project)]
+        self.dbt = [str(BIN / "dbt"), "--no-use-colors", "build", "--project-dir", str(project)]
 
     def build(self, *arguments: str, **control: object) -> int:
         """Build one round; return the exit code."""
@@ -115,18 +113,21 @@ class Rounds:
             )
 
     def start(self, *command: str) -> subprocess.Popen:
-        """Start a command."""
+        """Start a program that looks on."""
         return subprocess.Popen(command, cwd=ROOT, env=self.space.env, stdout=subprocess.PIPE, text=True)
 
     def build_and_kill(self, round: int) -> None:
         """Kill a build when it has changed the first table and is at work on the second."""
         self.control(round, slow=True)
-        process = self.start(*self.dbt)
-        while "OK created sql table model marts.first" not in process.stdout.readline():
-            assert process.poll() is None
-        pid = int((self.space.data_dir / "warehouse.lock").read_text().split()[1])
-        os.kill(pid, signal.SIGKILL)
-        assert process.wait() == 128 + signal.SIGKILL
+        running = self.space.warm.start(self.dbt, self.space.env)
+        running.until("OK created sql table model marts.first")
+        assert running.kill() == -signal.SIGKILL
+
+    def publish_and_kill(self, seconds: float) -> None:
+        """Kill a publish after a moment."""
+        running = self.space.warm.start([sys.executable, "-m", "operations", "publish"], self.space.env)
+        time.sleep(seconds)
+        running.kill()
 
     def publish(self) -> subprocess.CompletedProcess[str]:
         """Publish; the caller looks at what came of it."""
@@ -147,14 +148,14 @@ class Rounds:
 
 
 @pytest.fixture(scope="module")
-def rounds(workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rounds]:
+def rounds(warm_workspace: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rounds]:
     """The small project, before its first build."""
     project = tmp_path_factory.mktemp("rounds")
     for name, content in PROJECT.items():
         path = project / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(dedent(content))
-    yield Rounds(workspace, project)
+    yield Rounds(warm_workspace, project)
 
 
 def test_nothing_is_published_before_a_build(rounds: Rounds) -> None:
@@ -206,10 +207,7 @@ def test_readers_see_whole_states_only_during_twenty_builds(rounds: Rounds, tmp_
             assert "did not finish" in rounds.publish().stderr
         elif number % 4 == 0:
             assert rounds.build(round=number) == 0
-            process = rounds.start(sys.executable, "-m", "operations", "publish")
-            time.sleep(chance.uniform(0.1, 0.6))
-            process.kill()
-            process.wait()
+            rounds.publish_and_kill(chance.uniform(0, 0.4))
             may_be_seen.add(number)
         else:
             assert rounds.build(round=number) == 0
