@@ -102,7 +102,7 @@ demo-incident: setup ## Watch a provider rename a field on Friday night, in a sh
 warehouse: setup $(if $(filter spark,$(TARGET)),spark-setup) ## Start the warehouse of TARGET=postgres|spark; DuckDB needs no start
 ifneq ($(IN),)
 	$(call step,Warehouse)
-	@$(PY) -m warehouses start $(TARGET)
+	@$(PY) -m warehouses start $(TARGET) $(if $(filter-out large,$(SIZE)),--small)
 endif
 
 .PHONY: ingest

@@ -28,7 +28,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     start.add_argument("--cores", type=int, default=1, help="Spark: cores of each worker (default: 1)")
     start.add_argument("--memory", default="1g", help="Spark: memory of each worker and of the driver (default: 1g)")
     start.add_argument(
-        "--conf", nargs="+", default=[], metavar="NAME=VALUE", help="Spark: further settings, or others than ours"
+        "--small", action="store_true", help="Spark: for less than a few million rows, no programs compiled per query"
     )
     for command, text in (
         ("stop", "stop a warehouse and keep its data"),
@@ -59,8 +59,7 @@ def main() -> int:
     try:
         match options.command:
             case "start" if options.warehouse == "spark":
-                conf = dict(setting.split("=", 1) for setting in options.conf)
-                spark.start(options.workers, options.cores, options.memory, conf)
+                spark.start(options.workers, options.cores, options.memory, options.small)
             case "start":
                 postgres.start()
             case "stop":

@@ -38,13 +38,6 @@ from warehouses.settings import ROOT, data_dir
 MART_SCHEMA = "marts"
 LOAD_ID = "load_id"
 SHOWN = 50
-# Spark spends most of a small shop's time on programs that it writes and compiles for each query.
-FOR_LITTLE = [
-    "spark.sql.codegen.wholeStage=false",
-    "spark.sql.codegen.factoryMode=NO_CODEGEN",
-    "spark.sql.adaptive.enabled=false",
-    "spark.sql.shuffle.partitions=2",
-]
 console = Console(highlight=False)
 
 
@@ -132,7 +125,7 @@ class Engine:
         self.artifacts = folder / "dbt" / target
         self.log = folder / f"{target}.log"
         if target != "dev":
-            python("-m", "warehouses", "start", target, *(["--conf", *FOR_LITTLE] if target == "spark" else []))
+            python("-m", "warehouses", "start", target, *(["--small"] if target == "spark" else []))
         environment = {
             "STOREHOUSE_TARGET": target,
             "DBT_TARGET_PATH": str(self.artifacts),

@@ -24,9 +24,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PACKAGE = "org.apache.spark.deploy"
+# On few rows Spark spends most of its time on the programs that it writes and compiles for each query.
+FOR_LITTLE = {
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": 2,
+}
 
 
-def start(workers: int, cores: int, memory: str, conf: dict[str, str]) -> None:
+def start(workers: int, cores: int, memory: str, small: bool) -> None:
     """Start what is not running: the catalog's Postgres, the master, the workers."""
     home = folder("spark")
     jars.spark_home()
@@ -45,7 +52,7 @@ def start(workers: int, cores: int, memory: str, conf: dict[str, str]) -> None:
         "url": f"spark://127.0.0.1:{port}",
         "port": port,
         "workers": workers,
-        "size": {"workers": workers, "cores": cores, "memory": memory, "conf": conf},
+        "size": {"workers": workers, "cores": cores, "memory": memory, "small": small},
         "secret": state.get("secret") or new_secret(),
         "pids": [],
     }
@@ -100,7 +107,7 @@ def environment() -> dict[str, str]:
     }
 
 
-def spark_defaults(state: dict, workers: int, cores: int, memory: str, conf: dict[str, str]) -> str:
+def spark_defaults(state: dict, workers: int, cores: int, memory: str, small: bool) -> str:
     """The configuration of the driver and the executors."""
     catalog = postgres.connection("lake")
     libraries = ":".join(map(str, jars.ready()))
@@ -142,7 +149,7 @@ def spark_defaults(state: dict, workers: int, cores: int, memory: str, conf: dic
         "spark.sql.catalog.lake.table-default.write.spark.fanout.enabled": "false",
         "spark.sql.catalog.lake.warehouse": folder("lake").as_uri(),
     }
-    return "".join(f"{name} {value}\n" for name, value in (settings | conf).items())
+    return "".join(f"{name} {value}\n" for name, value in (settings | (FOR_LITTLE if small else {})).items())
 
 
 def check() -> None:
