@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     differences: list[Difference] = []
     try:
         python("-m", "demo_shop", "start", "--size", options.size, "--seed", str(options.seed))
-        engines = [Engine(target, folder) for target in options.targets]
+        engines = [Engine(target, folder, options.size) for target in options.targets]
         carry_at = options.carry_at or 0
         for step in range(options.increments + 1):
             if step:
@@ -120,12 +120,12 @@ def python(*arguments: str) -> str:
 class Engine:
     """One engine and the process that works on it."""
 
-    def __init__(self, target: str, folder: Path) -> None:
+    def __init__(self, target: str, folder: Path, size: str) -> None:
         self.target = target
         self.artifacts = folder / "dbt" / target
         self.log = folder / f"{target}.log"
         if target != "dev":
-            python("-m", "warehouses", "start", target, *(["--small"] if target == "spark" else []))
+            python("-m", "warehouses", "start", target, *(["--small"] if size == "tiny" else []))
         environment = {
             "STOREHOUSE_TARGET": target,
             "DBT_TARGET_PATH": str(self.artifacts),
