@@ -46,8 +46,6 @@ run: demo warehouse ingest build publish docs $(if $(filter spark,$(TARGET)),,da
 test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit and data tests
 	$(call step,Browser for the docs test)
 	@scripts/browser.sh
-	$(call step,Spark for its tests)
-	@$(MAKE) spark-setup && $(PY) -m warehouses jars || echo "✗ Spark cannot be had here: its tests are left out"
 	$(call step,Tests)
 	@$(PY) -m pytest --numprocesses 2 --dist loadfile
 
