@@ -29,10 +29,11 @@ ROOT = Path(__file__).parents[1]
 HOME = (ROOT / os.environ.get("STOREHOUSE_DATA_DIR", "data")).resolve()
 DATA = HOME if HOME.name == "bench" else HOME / "bench"
 PYTHON = sys.executable
-SCANNER = ("duckdb==1.5.5", "duckdb-extension-postgres-scanner==1.5.5")
+# Others, in an environment of their own; ingestr 0.15 and newer fetch programs from outside the registry when they run.
+OTHERS = ("ingestr<0.15", "pandas", "psycopg2-binary", "rich")
 TICK = os.sysconf("SC_CLK_TCK")
 LATENCY_SECONDS, PAGES, PAGE_ROWS = 0.05, 20, 1000
-DEFAULT_ROWS = 100_000  # dlt as it comes is slow: it gets fewer rows, and its numbers are multiplied
+FEW_ROWS = 100_000  # slow contestants get fewer rows, and their numbers are multiplied
 CONSOLE = Console(highlight=False, width=110)
 
 
@@ -176,6 +177,16 @@ def dlt_default(url: str, table: str, rows: str) -> None:
     pipeline.run(source, loader_file_format="insert_values")
 
 
+def pandas_way(url: str, table: str, rows: str) -> None:
+    """What a script of pandas does: `read_sql` and `to_sql`, in chunks, into Postgres."""
+    import pandas
+    from sqlalchemy import create_engine
+
+    engine = create_engine(url)
+    for chunk in pandas.read_sql(f"select * from shop.{table} limit {rows}", engine, chunksize=50_000):
+        chunk.to_sql("by_pandas", engine, schema="bench", if_exists="append", index=False)
+
+
 def read_json(pattern: str, file: str) -> None:
     """DuckDB's own reader of JSON lines."""
     import duckdb
@@ -211,7 +222,7 @@ def requests_alone(url: str) -> None:
             cursor = json.loads(answer.content)["next"]
 
 
-CONTESTANTS = (copy_to_nowhere, scanner, dlt_default, read_json, imports, requests_alone)
+CONTESTANTS = (copy_to_nowhere, scanner, dlt_default, pandas_way, read_json, imports, requests_alone)
 
 
 # What they compete in
@@ -252,17 +263,19 @@ def with_autocommit(env: dict[str, str], statement: str) -> None:
     connection.close()
 
 
-def with_scanner() -> str | None:
-    """The Python of an environment with the newest DuckDB whose scanner can be had; none where it cannot."""
-    python = DATA / "scanner" / "bin" / "python"
+def with_others() -> Path | None:
+    """The programs of an environment with ingestr and pandas; none where they cannot be installed, with the reason."""
+    folder = DATA / "others"
     uv = Path(PYTHON).with_name("uv")
     for command in (
-        [uv, "venv", "--quiet", "--allow-existing", "--python", PYTHON, DATA / "scanner"],
-        [uv, "pip", "install", "--quiet", "--python", python, *SCANNER, "rich", "psycopg2-binary"],
+        [uv, "venv", "--quiet", "--allow-existing", "--python", PYTHON, folder],
+        [uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python", *OTHERS],
     ):
-        if subprocess.run(command, capture_output=True).returncode:
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            CONSOLE.print(f"ingestr and pandas are left out: {done.stderr.strip()}")
             return None
-    return str(python)
+    return folder / "bin"
 
 
 def bench_table(env: dict[str, str], rows: int) -> Table:
@@ -270,19 +283,27 @@ def bench_table(env: dict[str, str], rows: int) -> Table:
     name = f"items_{rows}"
     fill(env, name, rows)
     url = env["DEMO_SHOP_ADMIN_URL"]
-    table = title(f"Postgres to DuckDB, {rows:,} order lines", "ratio: to the bare scanner, else to COPY to nowhere")
-    nowhere = measure(one("copy_to_nowhere", url, name), env)
-    python = with_scanner()
-    base = nowhere
-    lines: list[tuple[str, Cost]] = [("COPY to nowhere", nowhere)]
-    if python:
-        forget()
-        base = measure(one("scanner", url, name, DATA / "scanner.duckdb", python=python), env)
-        lines.append(("DuckDB's scanner, bare (another DuckDB)", base))
+    table = title(f"Postgres to DuckDB, {rows:,} order lines", "ratio: to the bare scanner")
+    lines = [("COPY to nowhere", measure(one("copy_to_nowhere", url, name), env))]
     forget()
+    base = measure(one("scanner", url, name, DATA / "scanner.duckdb"), env)
+    lines.append(("DuckDB's scanner, bare", base))
     env |= {"SOURCES__SHOP__TABLES": json.dumps([name])}
-    lines.append(("Storehouse", measure(ours("--source", "shop"), env)))
-    some = min(rows, DEFAULT_ROWS)
+    for what, settings in {
+        "Storehouse, by the scanner": {},
+        "Storehouse, by COPY": {"SOURCES__SHOP__SCAN_FROM_ROWS": str(10**12)},
+    }.items():
+        forget()
+        lines.append((what, measure(ours("--source", "shop"), env | settings)))
+    forget()
+    some = min(rows, FEW_ROWS)
+    if others := with_others():
+        ingestr = [str(others / "ingestr"), "ingest", "--yes", "--source-uri", url, "--source-table", f"shop.{name}"]
+        target = f"duckdb:///{DATA / 'ingestr.duckdb'}"
+        lines.append(("ingestr", measure([*ingestr, "--dest-uri", target, "--dest-table", "main.items"], env)))
+        with_autocommit(env, "drop schema if exists bench cascade; create schema bench")
+        few = measure(one("pandas_way", url, name, some, python=str(others / "python")), env).times(rows / some)
+        lines.append((f"pandas into Postgres ({some:,} rows, multiplied)", few))
     few = measure(one("dlt_default", url, name, some), env).times(rows / some)
     lines.append((f"dlt as it comes ({some:,} rows, multiplied)", few))
     for what, cost in lines:

@@ -13,6 +13,7 @@ import dlt
 import pyarrow as pa
 from dlt.common.pipeline import ExtractInfo
 from dlt.common.runtime.collector import Collector
+from dlt.common.schema.typing import TTableSchema
 from dlt.extract import DltResource, DltSource
 
 from ingestion.changes import drop_unchanged, quote
@@ -152,10 +153,22 @@ def prepare(resource: DltResource, warehouse: Warehouse, dataset: str, seen: Obs
     table = resource.table_name
     resource.add_map(partial(watch, partial(seen.see, table)))
     schema = resource.compute_table_schema()
-    keys = [name for name, column in schema["columns"].items() if column.get("primary_key")]
-    if keys and schema["write_disposition"] == "merge":
-        resource.add_map(partial(drop_unchanged, warehouse, f"{dataset}.{table}", keys))
+    if schema["write_disposition"] == "merge":
+        keys = [name for name, column in schema["columns"].items() if column.get("primary_key")]
+        if is_new(schema, warehouse, f"{dataset}.{table}"):
+            resource.apply_hints(write_disposition="append")
+        elif keys:
+            resource.add_map(partial(drop_unchanged, warehouse, f"{dataset}.{table}", keys))
     resource.add_map(partial(watch, partial(seen.see_changed, table)))
+
+
+def is_new(schema: TTableSchema, warehouse: Warehouse, table: str) -> bool:
+    """Whether the rows of a table need no merging: no two have the same key, and the warehouse has none yet.
+
+    A table that was filled by half when a run was killed is merged from then on.
+    """
+    deletes = any(column.get("hard_delete") for column in schema["columns"].values())
+    return bool(schema.get("x-stage-data-deduplicated")) and not deletes and not rows_held(warehouse, table)
 
 
 def watch(look: Callable[[pa.Table], None], rows: pa.Table) -> pa.Table:

@@ -11,10 +11,22 @@ from dlt.common.schema.typing import TTableSchemaColumns
 
 from ingestion.changes import quote
 from ingestion.errors import KindError
-from ingestion.sources.copy import UNREADABLE, read_csv
-from ingestion.sources.pgoutput import UNCHANGED, Change, Row
+from ingestion.sources.copy import UNREADABLE, arrow_type, holds, read_csv, variant
+from ingestion.sources.pgoutput import UNCHANGED, Change, Relation, Row
 from ingestion.warehouse import Warehouse
 
+NUMERIC = 1700
+EXACT_TYPES = {
+    16: pa.bool_(),
+    20: pa.int64(),
+    21: pa.int64(),
+    23: pa.int64(),
+    700: pa.float64(),
+    701: pa.float64(),
+    1082: pa.date32(),
+    1114: pa.timestamp("us"),
+    1184: pa.timestamp("us", tz="UTC"),
+}
 CHANGE_KEY = ["change_lsn", "change_sequence"]
 CHANGE_COLUMNS: TTableSchemaColumns = {
     "change_lsn": {"name": "change_lsn", "data_type": "bigint", "nullable": False},
@@ -46,6 +58,15 @@ class CapturedTable:
         return CHANGE_COLUMNS | {
             name: {**column, "primary_key": False, "nullable": True} for name, column in self.columns.items()
         }
+
+    def as_held(self, row: Row, relation: Relation) -> Row:
+        """A row with values that their columns cannot hold in columns of text beside them, as in the other mode."""
+        held: Row = {}
+        for name, value in row.items():
+            old = arrow_type(self.columns[name]) if name in self.columns else pa.string()
+            fits = pa.types.is_string(old) or holds(old, type_of(*relation.columns[name]))
+            held[name if fits else variant(name)] = value
+        return held
 
     def key_of(self, row: Row) -> tuple:
         """The key of a row."""
@@ -97,7 +118,7 @@ class TableChanges:
             made.append(("delete", before, dict(zip(self.table.key, before, strict=True))))
         if after:
             self.exists[after] = True
-            made.append((change.operation, before or after, change.row))
+            made.append((change.operation, before or after, self.table.as_held(change.row, change.relation)))
         for number, (operation, key, row) in enumerate(made, sequence):
             self.versions.append(Version(change.commit_lsn, number, operation, change.committed_at, key, row))
         return sequence + len(made)
@@ -169,6 +190,14 @@ class TableChanges:
         """The keys that came to exist, or that ceased to."""
         chosen = (key for key, exists in self.exists.items() if exists == existing)
         return to_arrow(self.table.key_columns, (dict(zip(self.table.key, key, strict=True)) for key in chosen))
+
+
+def type_of(number: int, modifier: int) -> pa.DataType:
+    """The Arrow type for a type of Postgres by its number, as `exact_or_text` chooses it by name."""
+    if number == NUMERIC and modifier >= 0:
+        precision, scale = (modifier - 4) >> 16, (modifier - 4) & 0x7FF
+        return pa.decimal128(precision, scale) if scale <= precision <= 38 else pa.string()
+    return EXACT_TYPES.get(number, pa.string())
 
 
 def to_arrow(columns: TTableSchemaColumns, rows: Iterable[Row]) -> pa.Table:

@@ -1,4 +1,4 @@
-"""A dlt table loader that reads Postgres by COPY straight into Arrow.
+"""Reads Postgres by COPY straight into Arrow.
 
 COPY is the cheapest way out of Postgres and pyarrow the cheapest way into columns; neither touches a value in Python.
 Memory holds a few blocks of text, whatever the size of the table. The CSV form of COPY tells null (nothing) from an
@@ -8,12 +8,11 @@ as counts of microseconds, dates of days: cheaper than text on both sides, and e
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pyarrow as pa
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
-from dlt.sources.sql_database import BaseTableLoader
 from pyarrow import csv
 from sqlalchemy import Connection
 
@@ -48,36 +47,49 @@ def arrow_schema(columns: TTableSchemaColumns) -> pa.Schema:
     )
 
 
-def exact(query: str, schema: pa.Schema) -> str:
-    """Wrap a query so that every value leaves Postgres in a form that Arrow takes over exactly."""
-    columns, decimals = [], []
-    for name, type_ in zip(schema.names, schema.types, strict=True):
-        column = '"' + name.replace('"', '""') + '"'
-        if pa.types.is_timestamp(type_):
-            # The largest count is infinity, for DuckDB as for Postgres.
-            columns.append(
-                f"case when isfinite({column}) then (extract(epoch from {column}) * 1000000)::bigint "
-                f"when {column} > '2000-01-01' then {2**63 - 1} "
-                f"when {column} < '2000-01-01' then {1 - 2**63} end as {column}"
-            )
-        elif pa.types.is_date(type_):
-            columns.append(
-                f"case when isfinite({column}) then {column} - date '1970-01-01' "
-                f"when {column} > '2000-01-01' then {2**31 - 1} "
-                f"when {column} < '2000-01-01' then {1 - 2**31} end as {column}"
-            )
-        elif pa.types.is_decimal(type_):
-            columns.append(f"nullif({column}, 'NaN') as {column}")
-            decimals.append((name, column))
-        else:
-            columns.append(column)
-    if decimals:
-        parts = ", ".join(f"{literal(name)}, case when {column} = 'NaN' then 'NaN' end" for name, column in decimals)
+def holds(old: pa.DataType, new: pa.DataType) -> bool:
+    """Whether a column takes every value of another type as it is."""
+    if pa.types.is_decimal(old) and pa.types.is_decimal(new):
+        return old.scale >= new.scale and old.precision - old.scale >= new.precision - new.scale
+    return old == new
+
+
+def variant(name: str) -> str:
+    """The column of text beside one that cannot hold the values of another type."""
+    return f"{name}__v_text"
+
+
+def exact(query: str, schema: pa.Schema, written: Callable[[str, str, pa.DataType], str]) -> str:
+    """Wrap a query so that every value leaves Postgres `written` in a form that Arrow takes over exactly."""
+    names = {name: '"' + name.replace('"', '""') + '"' for name in schema.names}
+    columns = [
+        f"{written(name, names[name], type_)} as {names[name]}"
+        for name, type_ in zip(schema.names, schema.types, strict=True)
+        if name != UNREADABLE
+    ]
+    if decimals := [field.name for field in schema if pa.types.is_decimal(field.type)]:
+        parts = (f"{literal(name)}, case when {names[name]} = 'NaN' then 'NaN' end" for name in decimals)
         columns.append(
-            f"case when 'NaN' in ({', '.join(column for _, column in decimals)}) "
-            f"then jsonb_strip_nulls(jsonb_build_object({parts}))::text end as {UNREADABLE}"
+            f"case when 'NaN' in ({', '.join(names[name] for name in decimals)}) "
+            f"then jsonb_strip_nulls(jsonb_build_object({', '.join(parts)}))::text end as {UNREADABLE}"
         )
     return f"select {', '.join(columns)} from ({query}) as source_rows"
+
+
+def written(name: str, column: str, type_: pa.DataType) -> str:
+    """The text of a column that means the same to Arrow."""
+    if pa.types.is_timestamp(type_):
+        # The largest count is infinity, for DuckDB as for Postgres.
+        return (
+            f"case when isfinite({column}) then (extract(epoch from {column}) * 1000000)::bigint "
+            f"when {column} > '2000-01-01' then {2**63 - 1} when {column} < '2000-01-01' then {1 - 2**63} end"
+        )
+    if pa.types.is_date(type_):
+        return (
+            f"case when isfinite({column}) then {column} - date '1970-01-01' "
+            f"when {column} > '2000-01-01' then {2**31 - 1} when {column} < '2000-01-01' then {1 - 2**31} end"
+        )
+    return f"nullif({column}, 'NaN')" if pa.types.is_decimal(type_) else column
 
 
 def literal(value: str) -> str:
@@ -87,7 +99,7 @@ def literal(value: str) -> str:
 
 def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
     """Run a query and yield its rows as Arrow tables; at least one, so that an empty answer has its columns too."""
-    schema = arrow_schema(columns)
+    schema = with_unreadable(arrow_schema(columns))
     read_end, write_end = os.pipe()
     failures: list[Exception] = []
     driver = connection.connection.driver_connection
@@ -95,7 +107,7 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
     def copy() -> None:
         try:
             with os.fdopen(write_end, "wb", BLOCK_BYTES // 8) as sink, driver.cursor() as cursor:
-                cursor.copy_expert(f"copy ({exact(query, schema)}) to stdout (format csv, header)", sink)
+                cursor.copy_expert(f"copy ({exact(query, schema, written)}) to stdout (format csv, header)", sink)
         except Exception as failure:
             failures.append(failure)
 
@@ -104,13 +116,8 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
     try:
         with os.fdopen(read_end, "rb") as source:
             for table in _read(source, counted(schema)):
-                readable = pa.Table.from_arrays(
-                    [column.cast(type_) for column, type_ in zip(table.columns, schema.types, strict=False)],
-                    schema=schema,
-                )
-                if UNREADABLE in table.column_names:
-                    readable = readable.append_column(UNREADABLE, table[UNREADABLE])
-                yield readable
+                columns = [column.cast(type_) for column, type_ in zip(table.columns, schema.types, strict=True)]
+                yield pa.Table.from_arrays(columns, schema=schema)
     except pa.ArrowInvalid:
         # A broken COPY ends in broken text: what Postgres said explains more than what the parser said.
         writer.join()
@@ -124,14 +131,17 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
 
 def counted(schema: pa.Schema) -> pa.Schema:
     """How the columns of `exact` look before times and dates are taken for what they are."""
-    fields = [
-        field.with_type(pa.int64() if pa.types.is_timestamp(field.type) else pa.int32())
-        if pa.types.is_temporal(field.type)
-        else field
+    counts = {True: pa.int64(), False: pa.int32()}
+    return pa.schema(
+        field.with_type(counts[pa.types.is_timestamp(field.type)]) if pa.types.is_temporal(field.type) else field
         for field in schema
-    ]
-    decimals = any(pa.types.is_decimal(field.type) for field in schema)
-    return pa.schema([*fields, pa.field(UNREADABLE, pa.string())] if decimals else fields)
+    )
+
+
+def with_unreadable(schema: pa.Schema) -> pa.Schema:
+    """The columns that `exact` adds to these."""
+    decimals = any(pa.types.is_decimal(type_) for type_ in schema.types)
+    return schema.append(pa.field(UNREADABLE, pa.string())) if decimals else schema
 
 
 def read_csv(source: Any, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
@@ -161,15 +171,3 @@ def _read(source: Any, schema: pa.Schema) -> Iterator[pa.Table]:
             yield pa.Table.from_arrays(batch.columns, schema=schema)
     if not rows:
         yield schema.empty_table()
-
-
-class CopyTableLoader(BaseTableLoader):
-    """Reads a table by COPY; dlt reflects the table, builds the query and knows the columns."""
-
-    def load_rows(self, backend_kwargs: dict[str, Any]) -> Iterator[pa.Table]:
-        """Yield the rows of the table as Arrow tables."""
-        columns = {column.name: self.columns[column.name] for column in self.table.columns}
-        columns |= {key.name: columns[key.name] | {"nullable": False} for key in self.table.primary_key}
-        columns |= {name: {"name": name, "data_type": "text"} for name in backend_kwargs["texts"]}
-        with backend_kwargs["snapshot"].reader() as connection:
-            yield from copy_to_arrow(connection, self.compile_query(self.make_query()), columns)

@@ -4,10 +4,11 @@ Values stay the text that Postgres wrote: whoever knows the types of the columns
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from itertools import islice
 
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
@@ -28,7 +29,7 @@ class Relation:
 
     schema: str
     table: str
-    columns: list[str]
+    columns: dict[str, tuple[int, int]]  # the number of the type and its modifier
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,10 @@ class Message:
         self.position = end + 1
         return text
 
-    def row(self, columns: list[str]) -> Row:
+    def row(self, columns: Iterable[str]) -> Row:
         """The values of one row."""
         (count,) = self.take("h")
-        return {column: self.value() for column in columns[:count]}
+        return {column: self.value() for column in islice(columns, count)}
 
     def value(self) -> str | Missing | None:
         """The value of one column."""
@@ -118,11 +119,11 @@ class Decoder:
                 (oid,) = message.take("I")
                 schema, table = message.string(), message.string()
                 _, count = message.take("bh")
-                columns = []
+                columns = {}
                 for _ in range(count):
                     message.take("b")
-                    columns.append(message.string())
-                    message.take("Ii")
+                    name = message.string()
+                    columns[name] = message.take("Ii")
                 self.relations[oid] = Relation(schema, table, columns)
             case b"I":
                 yield self.change("insert", message)

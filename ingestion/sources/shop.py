@@ -26,7 +26,8 @@ from sqlalchemy import Column, Engine, MetaData, Select, Table, cast, func, type
 
 from ingestion.errors import KindError
 from ingestion.sources import Days
-from ingestion.sources.copy import UNREADABLE, CopyTableLoader, arrow_type, copy_to_arrow
+from ingestion.sources.copy import UNREADABLE, arrow_type, holds, variant
+from ingestion.sources.scan import ExactTableLoader, read_rows
 from ingestion.sources.snapshot import Snapshot, Watermark
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
@@ -99,8 +100,8 @@ def reflect(engine: Engine, schema: str, wanted: list[str]) -> MetaData:
 def rows(
     table: Table, engine: Engine, snapshot: Snapshot | None = None, query_adapter_callback: Any = None, **options: Any
 ) -> DltResource:
-    """The rows of a table, read by COPY in a snapshot; without one, just what dlt knows of its columns."""
-    register_table_loader_backend("copy", CopyTableLoader)
+    """The rows of a table, read in a snapshot; without one, just what dlt knows of its columns."""
+    register_table_loader_backend("exact", ExactTableLoader)
 
     def query_with_texts(query: Select, *context: Any) -> Select:
         query = query_adapter_callback(query, *context) if query_adapter_callback else query
@@ -112,7 +113,7 @@ def rows(
             table=table.name,
             schema=table.schema,
             metadata=table.metadata,
-            backend="copy",
+            backend="exact",
             # A source that drops a `not null` later must not meet one in raw.
             table_adapter_callback=remove_nullability_adapter,
             backend_kwargs={"snapshot": snapshot, "texts": texts.values()},
@@ -152,15 +153,8 @@ def retyped(columns: TTableSchemaColumns, held: TTableSchemaColumns) -> dict[str
     names = {}
     for name, column in columns.items():
         if name in held and not holds(old := arrow_type(held[name]), arrow_type(column)):
-            names[name] = name if pa.types.is_string(old) else f"{name}__v_text"
+            names[name] = name if pa.types.is_string(old) else variant(name)
     return names
-
-
-def holds(old: pa.DataType, new: pa.DataType) -> bool:
-    """Whether a column takes every value of another type as it is."""
-    if pa.types.is_decimal(old) and pa.types.is_decimal(new):
-        return old.scale >= new.scale and old.precision - old.scale >= new.precision - new.scale
-    return old == new
 
 
 def key_columns(table: Table) -> TTableSchemaColumns:
@@ -193,6 +187,6 @@ def keys(snapshot: Snapshot, table: Table, name: str, always: bool = False) -> D
                 return
             state["keys"] = fingerprint
             query = str(Select(*table.primary_key).compile(snapshot.engine))
-            yield from copy_to_arrow(connection, query, columns)
+            yield from read_rows(connection, query, columns)
 
     return all_keys

@@ -215,8 +215,8 @@ class Replication:
 
     def capture(self, table: Table) -> CapturedTable:
         """The columns of a table as the other mode loads them, and those that raw has from earlier."""
-        columns = {name: column for name, column in raw_columns(table.name).items() if not name.startswith("_dlt")}
-        columns |= rows(table, self.engine).compute_table_schema()["columns"]
+        held = {name: column for name, column in raw_columns(table.name).items() if not name.startswith("_dlt")}
+        columns = rows(table, self.engine).compute_table_schema()["columns"] | held
         key = [column.name for column in table.primary_key]
         return CapturedTable(
             self.dataset, table.name, columns, key, self.key_tables.get(table.name), key_columns(table)

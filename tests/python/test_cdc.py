@@ -194,6 +194,38 @@ def test_columns_come_and_go(captured: Workspace) -> None:
     assert versions(captured, "suppliers", "name, rating", "supplier_id = 2")[-2:] == [("After", 6), ("Last", None)]
 
 
+def test_columns_that_change_their_type_lose_no_value(captured: Workspace) -> None:
+    columns = "lead_time_days, lead_time_days__v_text"
+    held = f"select {columns} from raw_shop.suppliers where supplier_id = 4"
+
+    def change(value: str) -> None:
+        captured.shop(f"update shop.suppliers set lead_time_days = '{value}' where supplier_id = 4")
+
+    def retype(to: str) -> None:
+        captured.shop(f"alter table shop.suppliers alter lead_time_days type {to} using lead_time_days::{to}")
+
+    change("11")
+    retype("text")
+    change("soon")
+    captured.ingest(*CDC)
+    assert captured.warehouse(held) == [(None, "soon")]
+    # Versions before and after it, in the log and beside a snapshot of the rows as they are then.
+    change("later")
+    change("12")
+    retype("integer")
+    change("13")
+    captured.ingest(*CDC)
+    assert captured.warehouse(held) == [(13, None)]
+    assert versions(captured, "suppliers", columns, "supplier_id = 4")[-5:] == [
+        (11, None),
+        (None, "soon"),
+        (None, "later"),
+        (None, "12"),
+        (13, None),
+    ]
+    assert_raw_is_the_shop(captured)
+
+
 def test_a_transaction_open_during_the_load_is_not_lost(captured: Workspace) -> None:
     with closing(psycopg2.connect(captured.settings["DEMO_SHOP_ADMIN_URL"])) as connection:
         cursor = connection.cursor()
