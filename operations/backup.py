@@ -10,18 +10,22 @@ from ingestion.errors import LOCKED, KindError, holder_of_lock
 from operations.export import sha256
 from operations.lock import only_writer
 from operations.publish import sync
-from operations.settings import BACKUPS, DATA_DIR, WAREHOUSE, now, shown
+from operations.settings import BACKUPS, DATA_DIR, TARGET, WAREHOUSE, is_file, now, shown
 from operations.steps import step
+from warehouses import postgres
 
 REPLACED = DATA_DIR / "replaced"
-PARTS = ("warehouse.duckdb", "dlt")
+# The warehouse, and the state of its loads
+PARTS = ("warehouse.duckdb", "dlt") if is_file() else ("warehouse.dump", "warehouses/postgres/dlt")
 NOTES = "runs"
 
 
 def backup(folder: Path = BACKUPS) -> Path:
     """Copy the warehouse and the state of its loads; return where the copy is."""
     with step("backup") as outcome, only_writer("backup"):
-        settle_warehouse()
+        refuse_spark()
+        if is_file():
+            settle_warehouse()
         needed = sum(path.stat().st_size for part in PARTS for path in files_of(DATA_DIR / part))
         folder.mkdir(parents=True, exist_ok=True)
         if shutil.disk_usage(folder).free < needed:
@@ -31,6 +35,8 @@ def backup(folder: Path = BACKUPS) -> Path:
         partial.mkdir()
         for part in (*PARTS, NOTES):
             copy(DATA_DIR / part, partial / part)
+        if not is_file():
+            postgres.dump(partial / PARTS[0])
         hashes = {str(path.relative_to(partial)): sha256(path) for path in files_of(partial)}
         (partial / "manifest.json").write_text(json.dumps({"made_at": now().isoformat(), "sha256": hashes}, indent=2))
         for path in files_of(partial):
@@ -46,6 +52,7 @@ def backup(folder: Path = BACKUPS) -> Path:
 def restore(name: str | None, folder: Path = BACKUPS) -> Path:
     """Put the newest backup, or the one named, in the place of what is there; what was there is moved aside."""
     with step("restore") as outcome, only_writer("restore"):
+        refuse_spark()
         found = sorted(path.parent for path in folder.glob("2*/manifest.json"))
         chosen = [path for path in found if name in (None, path.name)]
         if not chosen:
@@ -64,15 +71,25 @@ def restore(name: str | None, folder: Path = BACKUPS) -> Path:
         # so a kill between any two of these steps leaves nothing that does not fit together.
         for part in reversed((*PARTS, "warehouse.duckdb.wal")):
             if (DATA_DIR / part).exists():
+                (REPLACED / part).parent.mkdir(parents=True, exist_ok=True)
                 (DATA_DIR / part).replace(REPLACED / part)
+        if not is_file():
+            postgres.restore(restoring / PARTS[0])
+            (restoring / PARTS[0]).unlink()
         for part in PARTS:
             if (restoring / part).exists():
                 (restoring / part).replace(DATA_DIR / part)
-        restoring.rmdir()
+        shutil.rmtree(restoring)
         # Notes of both times are good: recording one twice changes nothing.
         copy(source / NOTES, DATA_DIR / NOTES)
         outcome.detail = str(source)
         return source
+
+
+def refuse_spark() -> None:
+    """Only what can be copied as of one moment is backed up."""
+    if TARGET == "spark":
+        raise KindError("Backups are for DuckDB and Postgres. A lake goes back in time by itself: docs/scaling.md.")
 
 
 def settle_warehouse() -> None:

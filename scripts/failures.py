@@ -32,7 +32,10 @@ def show(results: list[dict]) -> None:
         if result.status in ("fail", "warn"):
             table = result.node.relation_name
             print(f"\n▸ {result.node.name}: {result.failures} rows ({result.status}), in {table}", flush=True)
-            dbt.invoke(["--quiet", "show", "--limit", ROWS, "--inline", f"select * from {table}"])
+            # The log keeps what it is told, and these rows may hold personal data.
+            dbt.invoke(
+                ["--quiet", "--log-level-file", "none", "show", "--limit", ROWS, "--inline", f"select * from {table}"]
+            )
 
 
 def main() -> int:

@@ -10,6 +10,7 @@
 
 import json
 import os
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ import psycopg2
 from psycopg2 import sql
 
 from ingestion.errors import KindError
-from warehouses.server import SUPERUSER, Server
+from warehouses.server import SUPERUSER, Server, programs
 from warehouses.settings import ROOT, folder, free_port, new_secret, read_state, write_private
 
 URL = "STOREHOUSE_POSTGRES_URL"
 DATABASE = "storehouse"
 LAKE = "storehouse_lake"
+# Text compares by bytes.
+AS_ON_OTHER_ENGINES = "template template0 encoding 'UTF8' locale 'C'"
 # role -> its database; database -> what its roles may do there
 ROLES = {"loader": DATABASE, "transformer": DATABASE, "reader": DATABASE, "lake": LAKE}
 # Bulk writes, few sessions, no replica. Everything else is PostgreSQL's default, durability too.
@@ -176,10 +179,53 @@ def duckdb_type(name: str, precision: int | None, scale: int | None) -> str:
     return {"character varying": "varchar", "text": "varchar", "double precision": "double"}.get(name, name)
 
 
+def dump(file: Path) -> None:
+    """Write the whole database into a file."""
+    run_program("pg_dump", "--format=custom", f"--file={file}", DATABASE)
+
+
+def restore(file: Path) -> None:
+    """Put the database of a file in the place of ours, which stays beside it; sessions that are open end."""
+    replaced, restored = f"{DATABASE}_replaced", f"{DATABASE}_restored"
+    state = remembered()
+    with closing(open_session(**administrator(state))) as session, session.cursor() as cursor:
+        session.autocommit = True
+        cursor.execute(f"drop database if exists {restored}")
+        cursor.execute(f"create database {restored} {AS_ON_OTHER_ENGINES}")
+        run_program("pg_restore", "--exit-on-error", f"--dbname={restored}", str(file))
+        cursor.execute(f"drop database if exists {replaced} with (force)")
+        cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [DATABASE])
+        cursor.execute(f"alter database {DATABASE} rename to {replaced}")
+        cursor.execute(f"alter database {restored} rename to {DATABASE}")
+    set_up(state)
+
+
+def run_program(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs as the administrator of the server, which must be ours."""
+    server = administrator(remembered())
+    environment = {"PGHOST": server["host"], "PGPORT": str(server["port"]), "PGUSER": server["user"]}
+    done = subprocess.run(
+        [programs() / name, *arguments],
+        env=os.environ | environment | {"PGPASSWORD": server["password"]},
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise KindError(f"PostgreSQL's {name} failed: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+
+
+def administrator(state: dict[str, Any]) -> dict[str, Any]:
+    """How the administrator reaches the server that is ours."""
+    if "admin" not in state:
+        raise KindError(
+            "This Postgres server is not ours: back it up with its own means (pg_dump), and keep data/ with that."
+        )
+    return {"host": state["host"], "port": state["port"], "database": "postgres"} | state["admin"]
+
+
 def set_up(state: dict[str, Any]) -> None:
     """Make the databases, roles and grants; what is there already stays."""
-    server = {"host": state["host"], "port": state["port"]} | state["admin"]
-    server.setdefault("database", "postgres")
+    server = administrator(state)
     with closing(open_session(**server)) as session:
         session.autocommit = True
         with session.cursor() as cursor:
@@ -188,8 +234,7 @@ def set_up(state: dict[str, Any]) -> None:
             cursor.execute("select datname from pg_database")
             there = {name for (name,) in cursor.fetchall()}
             for database in GRANTS.keys() - there:
-                # Text compares by bytes, as on the other engines.
-                cursor.execute(f"create database {database} template template0 encoding 'UTF8' locale 'C'")
+                cursor.execute(f"create database {database} {AS_ON_OTHER_ENGINES}")
     for database, grants in GRANTS.items():
         with closing(open_session(**server | {"database": database})) as session, session, session.cursor() as cursor:
             cursor.execute(grants.read_text())

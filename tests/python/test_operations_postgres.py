@@ -1,7 +1,6 @@
 """Publishing on a real Postgres server, while readers read: whole states only, never an error."""
 
 import random
-import shlex
 import subprocess
 import sys
 import threading
@@ -11,7 +10,8 @@ from dataclasses import dataclass, field
 
 import psycopg2
 import pytest
-from conftest import ROOT, Workspace
+from conftest import Workspace
+from warm import Running
 
 ROWS = 20_000
 
@@ -89,6 +89,10 @@ class Rounds:
         """Run `python -m operations ...`."""
         return self.space.run(sys.executable, "-m", "operations", *arguments, check=check)
 
+    def start_publish(self) -> Running:
+        """Begin to publish."""
+        return self.space.warm.start([sys.executable, "-m", "operations", "publish"], self.space.env)
+
     def shown(self) -> int:
         """The round that readers see."""
         connection = psycopg2.connect(self.url("reader"))
@@ -100,14 +104,12 @@ class Rounds:
 
 
 @pytest.fixture(scope="module")
-def rounds(workspace: Workspace) -> Iterator[Rounds]:
+def rounds(warm_workspace: Workspace) -> Iterator[Rounds]:
     """A started server, and nothing in it."""
-    workspace.run(sys.executable, "-m", "warehouses", "start", "postgres")
-    for line in workspace.run(sys.executable, "-m", "warehouses", "env", "postgres").stdout.splitlines():
-        name, _, value = line.removeprefix("export ").partition("=")
-        workspace.settings[name] = shlex.split(value)[0]
-    yield Rounds(workspace)
-    workspace.run(sys.executable, "-m", "warehouses", "stop", "postgres")
+    warm_workspace.warehouses("start", "postgres")
+    warm_workspace.connect_warehouse("postgres")
+    yield Rounds(warm_workspace)
+    warm_workspace.warehouses("stop", "postgres")
 
 
 def test_only_a_green_build_is_published(rounds: Rounds) -> None:
@@ -130,11 +132,9 @@ def test_readers_see_whole_states_only_during_twenty_publishes(rounds: Rounds) -
     for number in range(3, 23):
         rounds.build(number)
         if number % 4 == 0:
-            command = [sys.executable, "-m", "operations", "publish"]
-            process = subprocess.Popen(command, cwd=ROOT, env=rounds.space.env, stderr=subprocess.DEVNULL)
-            time.sleep(chance.uniform(0.2, 1.5))
-            process.kill()
-            process.wait()
+            publishing = rounds.start_publish()
+            time.sleep(chance.uniform(0, 0.8))
+            publishing.kill()
         else:
             rounds.operations("publish")
             assert rounds.shown() == number
@@ -164,19 +164,32 @@ def test_a_reader_in_the_middle_of_something_is_waited_for_and_holds_nobody_up(r
     patient = psycopg2.connect(rounds.url("reader"))
     with patient.cursor() as cursor:
         cursor.execute("select count(*) from first")
-        publishing = subprocess.Popen(
-            [sys.executable, "-m", "operations", "publish"], cwd=ROOT, env=rounds.space.env, stdout=subprocess.DEVNULL
-        )
+        publishing = rounds.start_publish()
         time.sleep(4)
-        assert publishing.poll() is None
         started = time.monotonic()
         assert rounds.shown() == 23
         assert time.monotonic() - started < 3
         cursor.execute("select round from second")
         assert cursor.fetchone() == (23,)
     patient.close()
-    assert publishing.wait() == 0
+    assert publishing.wait().returncode == 0
     assert rounds.shown() == 24
+
+
+def test_a_transaction_that_began_before_a_publish_finds_no_table_empty(rounds: Rounds) -> None:
+    rounds.build(25)
+    past = psycopg2.connect(rounds.url("reader"))
+    past.set_session(isolation_level="REPEATABLE READ")
+    with past.cursor() as cursor:
+        # From here on it sees the database as it is now; it has not touched a mart yet.
+        cursor.execute("select 1")
+        publishing = rounds.start_publish()
+        time.sleep(4)
+        cursor.execute("select min(round), count(*) from first")
+        assert cursor.fetchone() == (24, ROWS)
+    past.close()
+    assert publishing.wait().returncode == 0
+    assert rounds.shown() == 25
 
 
 def test_a_second_writer_on_another_machine_is_refused(rounds: Rounds) -> None:
