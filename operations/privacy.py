@@ -165,6 +165,7 @@ def rewrite_postgres(tables: list[str]) -> None:
     """The same on Postgres: write the tables anew, and leave all behind that the build makes again."""
     from warehouses import postgres
 
+    postgres.drop_replaced()
     with closing(postgres.connect("loader")) as connection, connection.cursor() as cursor:
         connection.autocommit = True
         for table in tables:

@@ -26,6 +26,7 @@ from warehouses.settings import ROOT, folder, free_port, new_secret, read_state,
 URL = "STOREHOUSE_POSTGRES_URL"
 DATABASE = "storehouse"
 LAKE = "storehouse_lake"
+REPLACED = "storehouse_replaced"
 # Text compares by bytes.
 AS_ON_OTHER_ENGINES = "template template0 encoding 'UTF8' locale 'C'"
 # role -> its database; database -> what its roles may do there
@@ -186,18 +187,25 @@ def dump(file: Path) -> None:
 
 def restore(file: Path) -> None:
     """Put the database of a file in the place of ours, which stays beside it; sessions that are open end."""
-    replaced, restored = f"{DATABASE}_replaced", f"{DATABASE}_restored"
-    state = remembered()
+    restored, state = f"{DATABASE}_restored", remembered()
     with closing(open_session(**administrator(state))) as session, session.cursor() as cursor:
         session.autocommit = True
         cursor.execute(f"drop database if exists {restored}")
         cursor.execute(f"create database {restored} {AS_ON_OTHER_ENGINES}")
         run_program("pg_restore", "--exit-on-error", f"--dbname={restored}", str(file))
-        cursor.execute(f"drop database if exists {replaced} with (force)")
+        cursor.execute(f"drop database if exists {REPLACED} with (force)")
         cursor.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [DATABASE])
-        cursor.execute(f"alter database {DATABASE} rename to {replaced}")
+        cursor.execute(f"alter database {DATABASE} rename to {REPLACED}")
         cursor.execute(f"alter database {restored} rename to {DATABASE}")
     set_up(state)
+
+
+def drop_replaced() -> None:
+    """Drop the database that a restore left beside ours."""
+    if "admin" in (state := remembered()):
+        with closing(open_session(**administrator(state))) as session, session.cursor() as cursor:
+            session.autocommit = True
+            cursor.execute(f"drop database if exists {REPLACED} with (force)")
 
 
 def run_program(name: str, *arguments: str) -> None:

@@ -3,6 +3,7 @@
     silent day, but only when 30 rows or more were to be expected of all silent days together: that chance leaves so few,
     whichever of seven days one may pick, happens less than once in a million. So no day of a small shop is judged by
     itself, and a shop of one order a day not at all. Where silence is right, name the day in `closed_days`.
+    Why so: docs/decisions/0012-silence-is-an-error.md.
 #}
 {% test volume_is_not_lost(model, date_column, days=7, weeks=12, silent_below=0.1, at_least=30) %}
 
