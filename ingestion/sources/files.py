@@ -124,7 +124,7 @@ def block_to_table(path: str, block: Block) -> pa.Table:
     columns = [
         pa.repeat(pa.scalar(path), count),
         pa.array(range(block.first, block.first + count), pa.int64()),
-        pa.array(block.records, pa.string()),
+        block.records,
         pa.nulls(count, pa.string()),
     ]
     return pa.Table.from_arrays(columns, schema=to_table([], []).schema)

@@ -9,6 +9,9 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 CHUNK_BYTES = 4 << 20
 PIECE_BYTES = 1 << 18  # unpacked at once: what comes out is ten times as much
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -20,7 +23,7 @@ class Block(NamedTuple):
     """Lines that follow each other and of which each is whole text."""
 
     first: int
-    records: list[str]
+    records: pa.Array
 
 
 class Line(NamedTuple):
@@ -35,7 +38,7 @@ def read_lines(file: IO[bytes]) -> Iterator[Line]:
     """Yield the lines of an open file, unpacked if it is packed, without blank ones."""
     for part in read_blocks(file):
         if isinstance(part, Block):
-            yield from (Line(number, record) for number, record in enumerate(part.records, part.first))
+            yield from (Line(number, record) for number, record in enumerate(part.records.to_pylist(), part.first))
         else:
             yield part
 
@@ -54,10 +57,11 @@ def read_blocks(file: IO[bytes]) -> Iterator[Block | Line]:
         # Without more to come, what follows the last line break is a line too.
         content, line_break, rest = (rest + chunk).rpartition(b"\n") if chunk else (rest, b"", b"")
         if line_break or not chunk:
-            lines = whole_text(content, number) or content.split(b"\n")
-            if isinstance(lines[0], str):
+            lines = whole_text(content, number)
+            if lines is not None:
                 yield Block(number + 1, lines)
             else:
+                lines = content.split(b"\n")
                 for position, line in enumerate(lines, number + 1):
                     if line.strip():
                         yield decoded(position, line.removesuffix(b"\r"))
@@ -68,17 +72,19 @@ def read_blocks(file: IO[bytes]) -> Iterator[Block | Line]:
         yield Line(number + 1 if broken else 0, None, broken or "the file is empty")
 
 
-def whole_text(content: bytes, lines_before: int) -> list[str] | None:
+def whole_text(content: bytes, lines_before: int) -> pa.Array | None:
     """The lines of some content, when each can be taken as it is: text, not blank, without anything to take off."""
     if not lines_before and content.startswith(BYTE_ORDER_MARK):
         return None
     if b"\0" in content or b"\r" in content:
         return None
     try:
-        records = content.decode().split("\n")
-    except UnicodeDecodeError:
+        text = pa.array([content], pa.binary()).cast(pa.string())
+    except pa.ArrowInvalid:
         return None
-    return None if "" in records or any(map(str.isspace, records)) else records
+    lines = pc.split_pattern(text, "\n").flatten()
+    is_blank = pc.or_(pc.equal(pc.binary_length(lines), 0), pc.utf8_is_space(lines))
+    return None if pc.any(is_blank).as_py() else lines
 
 
 def decoded(number: int, line: bytes) -> Line:

@@ -18,6 +18,7 @@ from dlt.sources.sql_database import BaseTableLoader
 from psycopg2.extensions import make_dsn, parse_dsn
 from sqlalchemy import Connection
 
+from ingestion.errors import first_line
 from ingestion.sources.copy import BLOCK_BYTES, arrow_schema, copy_to_arrow, exact, literal, with_unreadable
 
 CHUNK_ROWS = 2048  # what DuckDB hands over at once: few, for rows may be large
@@ -29,9 +30,11 @@ BLANK_PADDED, REAL = 1042, 700
 def read_rows(connection: Connection, query: str, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
     """Run a query and yield its rows as Arrow tables: by the scanner when there are many, by COPY otherwise."""
     from_rows = dlt.config["sources.shop.scan_from_rows"]
-    many = from_rows is not None and rows_expected(connection, query) >= from_rows
-    way = scan_to_arrow if many and can_scan() else copy_to_arrow
-    return way(connection, query, columns)
+    if from_rows is not None and rows_expected(connection, query) >= from_rows:
+        url = connection.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        if duck := scanner(url):
+            return scan_to_arrow(duck, connection, query, columns)
+    return copy_to_arrow(connection, query, columns)
 
 
 def rows_expected(connection: Connection, query: str) -> int:
@@ -42,38 +45,33 @@ def rows_expected(connection: Connection, query: str) -> int:
     return plan[0]["Plan"]["Plan Rows"]
 
 
-def extension() -> Path | None:
-    """The scanner made for this DuckDB, if it is installed."""
+def extension() -> Path:
+    """Where the scanner for this very DuckDB is, if it is installed."""
     package = find_spec("duckdb_extension_postgres_scanner")
-    if package is None:
-        return None
-    file = f"extensions/v{duckdb.__version__}/postgres_scanner.duckdb_extension"
-    return next(Path(package.origin).parent.glob(file), None)
+    folder = Path(package.origin).parent if package else Path("duckdb_extension_postgres_scanner")
+    return folder / "extensions" / f"v{duckdb.__version__}" / "postgres_scanner.duckdb_extension"
 
 
 @cache
-def can_scan() -> bool:
-    """Whether the scanner is there; says so once if it is not."""
-    if extension():
-        return True
-    print(f"shop: reading by COPY, for DuckDB {duckdb.__version__} has no Postgres scanner here")
-    return False
-
-
-@cache
-def scanner(url: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB in memory that knows the database behind a URL as `shop`."""
+def scanner(url: str) -> duckdb.DuckDBPyConnection | None:
+    """A DuckDB in memory that knows the database behind a URL as `shop`; none where it cannot, which is said once."""
     options = parse_dsn(url)
     password = options.pop("password", "")
     duck = duckdb.connect()
-    duck.execute(f"load {literal(str(extension()))}")
-    # DuckDB's messages show what it connects with, so the password goes another way.
-    duck.execute(f"create temporary secret (type postgres, password {literal(password)})")
-    duck.execute(f"attach {literal(make_dsn(**options))} as shop (type postgres, read_only)")
+    try:
+        duck.execute(f"load {literal(str(extension()))}")
+        # DuckDB's messages show what it connects with, so the password goes another way.
+        duck.execute(f"create temporary secret (type postgres, password {literal(password)})")
+        duck.execute(f"attach {literal(make_dsn(**options))} as shop (type postgres, read_only)")
+    except duckdb.Error as error:
+        print(f"shop: reading by COPY, for DuckDB's scanner of Postgres cannot be used: {first_line(error)}")
+        return None
     return duck
 
 
-def scan_to_arrow(connection: Connection, query: str, columns: TTableSchemaColumns) -> Iterator[pa.Table]:
+def scan_to_arrow(
+    scanner: duckdb.DuckDBPyConnection, connection: Connection, query: str, columns: TTableSchemaColumns
+) -> Iterator[pa.Table]:
     """Run a query in the snapshot of a connection and yield its rows as Arrow tables, at least one."""
     schema = with_unreadable(arrow_schema(columns))
     with connection.connection.driver_connection.cursor() as cursor:
@@ -94,8 +92,7 @@ def scan_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
         return f"{column}::text::double precision" if types[name] == REAL else column
 
     statement = exact(query, schema, written)
-    url = connection.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with scanner(url).cursor() as duck:
+    with scanner.cursor() as duck:
         duck.execute("set TimeZone = 'UTC'")
         duck.begin()
         for setting in (f"transaction snapshot '{snapshot}'", "local timezone = 'UTC'", "local datestyle = 'ISO'"):

@@ -21,7 +21,7 @@ CDC = ("--source", "shop", "--mode", "cdc")
 
 
 @pytest.fixture(scope="module")
-def captured(tiny_shop: Workspace) -> Iterator[Workspace]:
+def captured(warm_workspace: Workspace, tiny_shop: Workspace) -> Iterator[Workspace]:
     """The tiny shop, made ready and loaded once in this mode."""
     told = tiny_shop.ingest(*CDC, check=False)
     assert told.returncode == 1

@@ -33,7 +33,7 @@ API_COUNTS = {
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny_shop: Workspace) -> Workspace:
+def loaded(warm_workspace: Workspace, tiny_shop: Workspace) -> Workspace:
     """The tiny shop, loaded once."""
     tiny_shop.ingest()
     return tiny_shop
@@ -195,13 +195,24 @@ def test_rows_that_cursors_lose_arrive(loaded: Workspace) -> None:
     loaded.shop(add_supplier(904, "null"))
     loaded.ingest(*shop)
     # The same timestamp as the newest row that was loaded already, for a new row and for a change.
-    loaded.shop(add_supplier(905, f"timestamptz '{newest(loaded, 'suppliers where supplier_id < 903')}'"))
+    last = f"timestamptz '{newest(loaded, 'suppliers where supplier_id < 903')}'"
+    loaded.shop(add_supplier(905, last))
+    # An application that writes timestamps by its own clock, late: within the lag and beyond it.
+    loaded.shop(add_supplier(906, f"{last} - interval '23 hours'"))
+    loaded.shop(add_supplier(907, f"{last} - interval '25 hours'"))
     loaded.shop(
         "set session_replication_role = replica; update shop.suppliers set name = 'Changed' where supplier_id = 901"
     )
     loaded.ingest(*shop)
-    assert {903, 904, 905} <= suppliers(loaded)
+    assert {903, 904, 905, 906} <= suppliers(loaded)
+    assert 907 not in suppliers(loaded)
     assert loaded.warehouse("select name from raw_shop.suppliers where supplier_id = 901") == [("Changed",)]
+
+    # What the lag did not bring, reading that table again does, and touches no other.
+    orders = "select order_id, _dlt_load_id from raw_shop.orders order by all"
+    before = loaded.warehouse(orders)
+    loaded.ingest(*shop, "--full-refresh")
+    assert 907 in suppliers(loaded) and loaded.warehouse(orders) == before
     assert_raw_equals_shop(loaded)
 
 

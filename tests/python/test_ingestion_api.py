@@ -1,6 +1,7 @@
 """The API source through the command line against a server of its own that misbehaves on purpose."""
 
 import json
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -79,10 +80,11 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def space(server: Server, tmp_path) -> Workspace:
+def space(server: Server, warm_workspace: Workspace) -> Workspace:
     """An empty warehouse that is loaded from the test's server, impatiently."""
     host, port = server.http.server_address[:2]
-    settings = {
+    shutil.rmtree(warm_workspace.data_dir, ignore_errors=True)
+    warm_workspace.settings = {
         "SOURCES__API__BASE_URL": f"http://{host}:{port}",
         "SOURCES__API__TOKEN": TOKEN,
         "SOURCES__API__MAX_ATTEMPTS": "4",
@@ -90,7 +92,7 @@ def space(server: Server, tmp_path) -> Workspace:
         "SOURCES__API__READ_TIMEOUT_SECONDS": "2",
         "SOURCES__API__PAGE_SIZE": "2",
     }
-    return Workspace(tmp_path / "data", settings)
+    return warm_workspace
 
 
 def load(space: Workspace, table: str, **options: Any) -> Any:

@@ -47,7 +47,7 @@ WORST_MOMENTS = {
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny_shop: Workspace) -> Workspace:
+def loaded(warm_workspace: Workspace, tiny_shop: Workspace) -> Workspace:
     """The tiny shop, loaded once."""
     tiny_shop.ingest()
     return tiny_shop

@@ -22,7 +22,7 @@ def rejected(space: Workspace) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def loaded(tiny_shop: Workspace) -> Workspace:
+def loaded(warm_workspace: Workspace, tiny_shop: Workspace) -> Workspace:
     """The tiny shop, loaded once."""
     tiny_shop.ingest()
     return tiny_shop

@@ -54,7 +54,7 @@ class Broker:
 
 
 @pytest.fixture(scope="module")
-def broker(workspace: Workspace) -> Iterator[Broker]:
+def broker(warm_workspace: Workspace, workspace: Workspace) -> Iterator[Broker]:
     """A broker with the topic; the warehouse does not have it yet."""
     kafka = (sys.executable, "-m", "demo_shop.kafka")
     started = workspace.run(*kafka, "start", check=False)
