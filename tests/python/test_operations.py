@@ -1,5 +1,6 @@
-"""What surrounds the pipeline, on a tiny shop that is loaded, built and published as `make run` does it."""
+"""What surrounds the pipeline, on a shop that is loaded, built and published as `make run` does it."""
 
+import gzip
 import json
 import re
 import shutil
@@ -14,7 +15,16 @@ import duckdb
 import pytest
 from conftest import Workspace
 
-BUILD_WITHOUT_TESTS = ("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+from demo_shop.incident import SHOP
+
+# What keeps something from one build to the next; the rest follows from it.
+INCREMENTS = (
+    "--select",
+    "config.materialized:incremental",
+    "+config.materialized:incremental",
+    "resource_type:snapshot",
+)
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
 RUN = "20260101T000000Z-test01"
 
 
@@ -23,21 +33,33 @@ def operations(space: Workspace, *arguments: str, **options):
     return space.run(sys.executable, "-m", "operations", *arguments, **options)
 
 
-def run(space: Workspace, run_id: str) -> None:
-    """Load, build and publish under one run id."""
-    environment = {"STOREHOUSE_RUN_ID": run_id}
+@pytest.fixture(scope="module")
+def published(warm_workspace: Workspace) -> Workspace:
+    """A busy shop after its first run, on a Friday, as the incident wants it; a source is late, a product trends."""
+    space = warm_workspace
+    space.demo("start", *SHOP)
+    space.connect_shop()
+    space.settings |= {"OPERATIONS__EMAIL_SALT": "canary-salt"}
+    look_at_a_product(space, times=150)
+    environment = {"STOREHOUSE_RUN_ID": RUN}
     operations(space, "run-locked", "--for", "ingest", "--", sys.executable, "-m", "ingestion", **environment)
+    with duckdb.connect(space.data_dir / "warehouse.duckdb") as warehouse:
+        warehouse.execute("update raw_api.sessions set _dlt_load_id = cast(epoch(now()) - 30 * 3600 as varchar)")
     operations(space, "build", **environment)
     operations(space, "publish", **environment)
+    operations(space, "record")
+    return space
 
 
-@pytest.fixture(scope="module")
-def published(tiny_shop: Workspace) -> Iterator[Workspace]:
-    """A tiny shop after its first run."""
-    tiny_shop.settings |= {"OPERATIONS__EMAIL_SALT": "canary-salt"}
-    run(tiny_shop, RUN)
-    operations(tiny_shop, "record")
-    yield tiny_shop
+def look_at_a_product(space: Workspace, times: int) -> None:
+    """Visitors who look at one and the same product within an hour, in a file of their own."""
+    last_day = max((space.data_dir / "demo_shop" / "files" / "clickstream").iterdir())
+    with gzip.open(last_day / "part-0000.jsonl.gz", "rt") as file:
+        view = next(json.loads(line) for line in file if "product_view" in line)
+    with gzip.open(last_day / "part-9999.jsonl.gz", "wt") as file:
+        for number in range(times):
+            visitor = {"event_id": f"ev-hot-{number}", "anonymous_id": f"hot-{number}", "session_id": None}
+            file.write(json.dumps(view | visitor) + "\n")
 
 
 def test_a_run_is_one_row_of_the_history_from_load_to_publish(published: Workspace) -> None:
@@ -61,7 +83,7 @@ def test_every_test_model_and_source_check_is_kept(published: Workspace) -> None
     late = published.warehouse("select source_table, is_late from marts.ops_freshness order by 1")
     assert late == [
         ("api.payments", False),
-        ("api.sessions", False),
+        ("api.sessions", True),
         ("files.clickstream", False),
         ("shop.orders", False),
     ]
@@ -114,8 +136,9 @@ def test_alerts_are_grouped_told_once_and_taken_back(published: Workspace, recei
     (published.data_dir / "alerts.json").unlink(missing_ok=True)
     operations(published, "alert", **url)
     [first] = messages
-    assert first["title"].startswith("Storehouse: ")
-    assert first["type"] == "info" and " stock: " in first["message"]
+    assert first["title"].startswith("Storehouse: Nothing new in api.sessions since ")
+    assert first["type"] == "warning" and "Agreed are 1560 minutes." in first["message"]
+    assert " stock: " in first["message"] and "· Trending: " in first["message"]
     operations(published, "alert", **url)
     assert len(messages) == 1
 
@@ -161,6 +184,33 @@ def test_without_an_address_alerts_go_to_the_log(published: Workspace) -> None:
     (published.data_dir / "alerts.json").unlink(missing_ok=True)
     assert "Storehouse: " in operations(published, "alert").stdout
     assert operations(published, "alert").stdout == ""
+
+
+def test_the_friday_night_incident_ends_with_the_right_numbers(
+    published: Workspace, receiver: tuple[str, list[dict]]
+) -> None:
+    address, messages = receiver
+    told = published.run(sys.executable, "-m", "demo_shop.incident", OPERATIONS__ALERTS__URLS=address).stdout
+    assert "✓ Nothing wrong was published, nothing was lost." in told
+    [failure] = [message for message in messages if "✗ Step build failed" in message["message"]]
+    assert failure["type"] == "failure"
+    for part in (
+        "✗ Test assert_new_rows_can_be_trusted found 1 rows",
+        "✗ Test volume_is_not_lost_fct_payments_payment_date found ",
+        "✗ Test assert_no_day_has_visitors_but_no_sales found ",
+        "rows of api.payments that cannot be trusted",
+        "invalid_amount in {",
+        "! The columns of api.payments changed\n  New: amount_value. Was one renamed?",
+        "! Test volume_is_usual_fct_payments_payment_date found ",
+        "✓ Good again: Nothing new in api.sessions since ",
+    ):
+        assert part in failure["message"]
+    assert any("✓ Good again: Step build failed" in message["message"] for message in messages)
+
+    with duckdb.connect(published.data_dir / "published" / "marts.duckdb", read_only=True) as readers:
+        shown = dict(readers.execute("select payment_id, amount from marts.fct_payments").fetchall())
+    newest = "select payment_id, amount from provider.payments order by created_at desc limit 40"
+    assert {payment: shown.get(payment) for payment, _ in published.shop(newest)} == dict(published.shop(newest))
 
 
 def manifest_of(folder: Path) -> dict:
@@ -268,7 +318,7 @@ def test_secrets_are_in_no_file_even_when_something_fails(published: Workspace) 
         "SOURCES__API__TOKEN": "canary-token",
         "OPERATIONS__ALERTS__URLS": "json://canary-user:canary-address@127.0.0.1:9/",
     }
-    ingest = ("run-locked", "--for", "ingest", "--", sys.executable, "-m", "ingestion")
+    ingest = ("run-locked", "--for", "ingest", "--", sys.executable, "-m", "ingestion", "--verbose")
     printed = ""
     for credentials in (wrong["SOURCES__SHOP__CREDENTIALS"], "postgresql+psycopg2//canary-password@nowhere"):
         failed = operations(published, *ingest, check=False, **wrong | {"SOURCES__SHOP__CREDENTIALS": credentials})
@@ -345,7 +395,7 @@ def test_the_disaster_drill_ends_in_the_same_tables(published: Workspace) -> Non
     operations(published, "backup")
     published.demo("advance", "--days", "3")
     published.ingest()
-    published.dbt(*BUILD_WITHOUT_TESTS)
+    published.dbt("build", *INCREMENTS, *WITHOUT_TESTS)
     without_disaster = fingerprint(published)
     assert len(without_disaster) > 30
 
@@ -353,32 +403,10 @@ def test_the_disaster_drill_ends_in_the_same_tables(published: Workspace) -> Non
     shutil.rmtree(published.data_dir / "dlt")
     operations(published, "restore")
     published.ingest()
-    published.dbt(*BUILD_WITHOUT_TESTS)
+    published.dbt("build", *INCREMENTS, *WITHOUT_TESTS)
     after = fingerprint(published)
     assert after.keys() == without_disaster.keys()
     assert [table for table, rows in after.items() if rows != without_disaster[table]] == []
-
-
-def test_the_friday_night_incident_ends_with_the_right_numbers(
-    published: Workspace, receiver: tuple[str, list[dict]]
-) -> None:
-    address, messages = receiver
-    told = published.run(sys.executable, "-m", "demo_shop.incident", OPERATIONS__ALERTS__URLS=address).stdout
-    assert "✓ Nothing wrong was published, nothing was lost." in told
-    [failure] = [message for message in messages if "✗ Step build failed" in message["message"]]
-    for part in (
-        "assert_new_rows_can_be_trusted",
-        "rows of api.payments that cannot be trusted",
-        "invalid_amount in {",
-    ):
-        assert part in failure["message"]
-    assert "The columns of api.payments changed" in failure["message"]
-    assert any("✓ Good again: Step build failed" in message["message"] for message in messages)
-
-    with duckdb.connect(published.data_dir / "published" / "marts.duckdb", read_only=True) as readers:
-        shown = dict(readers.execute("select payment_id, amount from marts.fct_payments").fetchall())
-    newest = "select payment_id, amount from provider.payments order by created_at desc limit 40"
-    assert {payment: shown.get(payment) for payment, _ in published.shop(newest)} == dict(published.shop(newest))
 
 
 def test_a_damaged_backup_is_refused(published: Workspace) -> None:

@@ -1,5 +1,6 @@
 """The Postgres warehouse through its command line: DuckDB's equal, with a real server, roles, restarts and faults."""
 
+import json
 import os
 import subprocess
 import sys
@@ -29,12 +30,61 @@ def warehouse(workspace: Workspace) -> Iterator[Workspace]:
         space.demo("stop")
 
 
+# What else may know a person: a published state, and the rows that a failed test found.
+COPIES = """
+    create schema "published_20200101T000000-000000";
+    comment on schema "published_20200101T000000-000000"
+        is '{"state": "20200101T000000-000000", "run_id": null, "invocation_id": "old", "rows": {"people": 1}}';
+    create table "published_20200101T000000-000000".people as select email from staging.stg_shop__customers;
+    create schema test_failures;
+    create table test_failures.people as select * from staging.stg_shop__customers;
+"""
+
+
 @pytest.fixture(scope="module")
-def built(warehouse: Workspace) -> Workspace:
-    """The same, built with every test, and published."""
-    warehouse.run(sys.executable, "-m", "operations", "build")
-    warehouse.run(sys.executable, "-m", "operations", "publish")
+def person(warehouse: Workspace) -> tuple[int, str, str]:
+    """Number, e-mail address and phone of somebody who has bought as a guest, too."""
+    [found] = warehouse.shop(
+        """
+        select customer_id, lower(trim(email)), phone from shop.customers
+        where lower(trim(email)) in (select lower(trim(guest_email)) from shop.orders) and phone is not null
+        order by customer_id limit 1
+        """
+    )
+    return found
+
+
+@pytest.fixture(scope="module")
+def built(warehouse: Workspace, person: tuple[int, str, str]) -> Workspace:
+    """The same, built with every test and published, which is how somebody is forgotten."""
+    query(warehouse, "transformer", COPIES)
+    assert knows(warehouse, person) >= {
+        "raw_shop.customers",
+        "raw_shop.orders",
+        "staging.stg_shop__customers",
+        "published_20200101T000000-000000.people",
+        "test_failures.people",
+    }
+    warehouse.run(sys.executable, "-m", "operations", "forget", str(person[0]))
+    warehouse.dbt("test", "--select", "test_type:unit")
     return warehouse
+
+
+def knows(space: Workspace, person: tuple[int, str, str]) -> set[str]:
+    """The tables of the warehouse in which the address or the phone stands."""
+    connection = session(space, "transformer")
+    with connection, connection.cursor() as cursor:
+        cursor.execute(
+            "select quote_ident(table_schema) || '.' || table_name, table_schema || '.' || table_name "
+            "from information_schema.tables where table_schema not in ('pg_catalog', 'information_schema')"
+        )
+        found, patterns = set(), [f"%{person[1]}%", f"%{person[2]}%"]
+        for table, name in cursor.fetchall():
+            cursor.execute(f"select 1 from {table} as t where t::text ilike any (%s) limit 1", [patterns])
+            if cursor.fetchone():
+                found.add(name)
+    connection.close()
+    return found
 
 
 def test_a_difference_is_shown_with_model_key_column_and_values(tmp_path):
@@ -181,3 +231,43 @@ def test_a_server_that_is_killed_during_a_build_heals(built):
     built.run(*command)
     assert query(built, "transformer", mart.replace("fct_orders", "marts.fct_orders")) == rows
     assert query(built, "reader", mart) == rows
+
+
+def test_a_forgotten_person_is_nowhere_and_does_not_come_back(built, person):
+    assert knows(built, person) == set()
+    assert len(built.run(sys.executable, "-m", "operations", "states").stdout.splitlines()) == 1
+    built.ingest("--source", "shop", "--full-refresh")
+    assert knows(built, person) == set()
+    name = f"select email, first_name, last_name, phone from raw_shop.customers where customer_id = {person[0]}"
+    assert query(built, "loader", name) == [(None,) * 4]
+
+
+def test_what_is_published_is_exported_and_drawn(built, tmp_path):
+    built.run(sys.executable, "-m", "operations", "export", "--to", str(tmp_path))
+    [manifest] = [json.loads(path.read_text()) for path in tmp_path.glob("*/manifest.json")]
+    [(orders,)] = query(built, "reader", "select count(*) from fct_orders")
+    assert manifest["rows"]["fct_orders"] == orders
+    [(amount,)] = query(built, "reader", "select sum(reporting_amount) from fct_sales_ledger")
+    ledger = f"read_parquet('{tmp_path}/*/parquet/fct_sales_ledger/**/*.parquet')"
+    assert duckdb.sql(f"select sum(reporting_amount) from {ledger}").fetchall() == [(amount,)]
+    built.run(sys.executable, "-m", "dashboards")
+    [(sales,)] = query(
+        built,
+        "reader",
+        "select sum(orders) from agg_daily_sales "
+        "where (select max(date_day) from agg_daily_sales) - date_day between 1 and 28",
+    )
+    assert f">{sales:,}<" in (built.data_dir / "dashboard.html").read_text()
+
+
+def test_a_backup_brings_the_database_back_with_the_state_of_its_loads(built):
+    orders = "select * from raw_shop.orders order by order_id"
+    before, shown = query(built, "loader", orders), query(built, "reader", "select * from fct_orders order by 1")
+    built.run(sys.executable, "-m", "operations", "backup")
+    query(built, "loader", "drop schema raw_shop cascade")
+    query(built, "transformer", "drop schema published cascade")
+    built.run(sys.executable, "-m", "operations", "restore")
+    assert query(built, "loader", orders) == before
+    assert query(built, "reader", "select * from fct_orders order by 1") == shown
+    built.ingest()
+    assert query(built, "loader", orders) == before
