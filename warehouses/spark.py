@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PACKAGE = "org.apache.spark.deploy"
+READY = {"Master": "New state: ALIVE", "Worker": "Successfully registered with master"}
 # On few rows Spark spends most of its time on the programs that it writes and compiles for each query.
 FOR_LITTLE = {
     "spark.sql.codegen.wholeStage": "false",
@@ -61,14 +61,11 @@ def start(workers: int, cores: int, memory: str, small: bool) -> None:
     write_private(conf / "spark-defaults.conf", spark_defaults(state, **state["size"]))
     (conf / "log4j2.properties").write_text(LOGGING)
     launch(home, state, "master", "Master", "--host", "127.0.0.1", "--port", str(port), "--webui-port", "0")
-    wait_for_port(port, home / "master.log")
     for number in range(1, workers + 1):
         work = home / "work" / str(number)
         work.mkdir(parents=True, exist_ok=True)
         options = ["--host", "127.0.0.1", "--cores", str(cores), "--memory", memory, "--webui-port", "0"]
         launch(home, state, f"worker{number}", "Worker", *options, "--work-dir", str(work), state["url"])
-    for number in range(1, workers + 1):
-        wait_for_line("Successfully registered with master", home / f"worker{number}.log")
     print(f"Spark is running: {state['url']}, {workers} workers with {cores} core(s) and {memory} each.")
 
 
@@ -197,9 +194,11 @@ appender.console.name = console
 appender.console.target = SYSTEM_ERR
 appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d{HH:mm:ss} %p %c{1}: %m%n%ex{short}
-# The registration of a worker is what a start waits for.
-logger.deploy.name = org.apache.spark.deploy.worker
-logger.deploy.level = info
+# What a start waits for: READY above.
+logger.master.name = org.apache.spark.deploy.master
+logger.master.level = info
+logger.worker.name = org.apache.spark.deploy.worker
+logger.worker.level = info
 # Said of every process or query, and of no use to anybody.
 logger.hadoop.name = org.apache.hadoop.util.NativeCodeLoader
 logger.hadoop.level = error
@@ -213,7 +212,7 @@ logger.plan.level = error
 
 
 def launch(home: Path, state: dict, name: str, kind: str, *arguments: str) -> None:
-    """Start one daemon that outlives this command, and write down its process at once."""
+    """Start one daemon that outlives this command, write down its process at once, and wait until it is ready."""
     environment = os.environ | {
         "SPARK_CONF_DIR": str(home / "conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",  # the status pages, too, listen on loopback only
@@ -221,32 +220,18 @@ def launch(home: Path, state: dict, name: str, kind: str, *arguments: str) -> No
         "JAVA_HOME": str(Path(jars.java()).resolve().parents[1]),
     }
     command = [str(jars.spark_home() / "bin" / "spark-class"), f"{PACKAGE}.{kind.lower()}.{kind}", *arguments]
-    with (home / f"{name}.log").open("w") as log:
+    file = home / f"{name}.log"
+    with file.open("w") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
         )
     state["pids"].append(process.pid)
     write_private(home / "state.json", json.dumps(state, indent=2))
-
-
-def wait_for_port(port: int, log: Path) -> None:
-    """Wait until somebody listens."""
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return
+    while READY[kind] not in file.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise KindError(f"Spark's {name} did not start; its log is {file}.")
         time.sleep(0.2)
-    raise KindError(f"Spark's master did not start within a minute; its log is {log}.")
-
-
-def wait_for_line(text: str, log: Path) -> None:
-    """Wait until a daemon says so in its log."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if text in log.read_text():
-            return
-        time.sleep(0.2)
-    raise KindError(f"A Spark worker did not join the cluster within a minute; its log is {log}.")
 
 
 def running(state: dict) -> list[int]:
