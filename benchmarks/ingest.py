@@ -14,6 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -89,15 +90,18 @@ def server_seconds() -> float:
 
 def measure(command: list[str], env: dict[str, str]) -> Cost:
     """Run a command and say what it cost."""
-    before, started = server_seconds(), time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    output = process.stdout.read()
-    _, status, used = os.wait4(process.pid, 0)
-    wall = time.monotonic() - started
-    if status:
-        raise SystemExit(f"✗ {' '.join(command[1:4])} failed:\n{output}")
+    with tempfile.TemporaryFile("w+") as output:
+        before, started = server_seconds(), time.monotonic()
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
+        if status:
+            output.seek(0)
+            raise SystemExit(f"✗ {' '.join(command[1:4])} failed:\n{output.read()}")
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    return Cost(used.ru_utime + used.ru_stime, server_seconds() - before, wall, used.ru_maxrss / unit)
+    cost = Cost(used.ru_utime + used.ru_stime, server_seconds() - before, wall, used.ru_maxrss / unit)
+    CONSOLE.print(f"[dim]{Path(command[0]).name} {' '.join(command[1:4])[-60:]}: {cost.cpu:.1f} CPU s[/dim]")
+    return cost
 
 
 def ours(*arguments: str) -> list[str]:
