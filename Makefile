@@ -181,8 +181,8 @@ alert: setup ## Tell what is wrong and was not told yet; failed steps and publis
 ##@ Working on the project
 
 .PHONY: bench-build
-bench-build: setup ## Measure a day's build as history grows 16 times: SIZE=tiny|small|large
-	@$(PY) benchmarks/build.py --size $(SIZE)
+bench-build: setup ## Measure a day's build as history grows 16 times: SIZE=tiny|small|large HISTORY=1|4|16 for one step
+	@$(PY) benchmarks/build.py --size $(SIZE) $(if $(HISTORY),--history $(HISTORY))
 
 .PHONY: bench-ingest
 bench-ingest: setup ## Measure ingestion beside the fastest ways there are: ROWS=1000000 (5000000 takes half an hour)

@@ -1,10 +1,11 @@
-"""What a day costs as history grows: `make bench-build SIZE=small`.
+"""What a day costs as history grows: `make bench-build SIZE=small`, or `SIZE=large HISTORY=4` for one step alone.
 
-A demo shop of the given size is loaded once; 4x and 16x are the same raw rows again under other keys, each copy a
-shop's lifetime earlier. For each: a full refresh, and the increment of a day with new orders, events and scattered
-changes worth 0.5% of the 1x shop. The statements that dbt ran for the increment are then run once more without dbt, by
-DuckDB alone, on a copy of the warehouse as it was before: the difference is dbt. Costs are CPU seconds, which other
-programs on the machine hardly change. Everything lives in `<data>/bench_build`.
+A demo shop of the given size is loaded once. A longer history is the same raw rows again under other keys, each copy a
+shop's lifetime earlier; that of the large shop begins with its last eighth, so that 16x are two lifetimes: 10 million
+order lines. For each: a full refresh, and the increment of a day with new orders, events and scattered changes worth
+0.5% of the lines at 1x. The statements that dbt ran for the increment are then run once more without dbt, by DuckDB
+alone, on a copy of the warehouse as it was before: the difference is dbt. Costs are CPU seconds, which other programs
+on the machine hardly change. Everything lives in `<data>/bench_build`, finished steps too.
 """
 
 import argparse
@@ -25,6 +26,8 @@ ROOT = Path(__file__).parents[1]
 HOME = (ROOT / os.environ.get("STOREHOUSE_DATA_DIR", "data")).resolve() / "bench_build"
 MODELS = ["config.materialized:incremental", "+config.materialized:incremental"]
 FACTORS = (1, 4, 16)
+# How many lifetimes of the shop are 1x
+LIFETIMES = {"large": 1 / 8}
 OFFSET = 10_000_000
 CONSOLE = Console(highlight=False, width=120)
 
@@ -32,14 +35,32 @@ CONSOLE = Console(highlight=False, width=120)
 EARLIER = "- interval '{shift}' day"
 TIMES = "ordered_at, created_at, updated_at, cancelled_at, shipped_at, delivered_at, deleted_at"
 SHIFTED = ", ".join(f"{column} {EARLIER} as {column}" for column in TIMES.split(", "))
-RECORD = "regexp_replace(record, '(\"(?:event_id|session_id|anonymous_id)\" : \")', '\\1{n}-', 'g')"
 
 
 def earlier_text(column: str) -> str:
-    """A time of the API, which is text, some lifetimes earlier."""
-    return f"strftime(try_cast({column} as timestamptz) {EARLIER}, '%xT%X.%fZ') as {column}"
+    """A time that is text, some lifetimes earlier."""
+    return f"strftime(try_cast({column} as timestamptz) {EARLIER}, '%xT%X.%fZ')"
 
 
+RECORD = "json_merge_patch(record, json_object({}))".format(
+    ", ".join(
+        [f"'{name}', '{{n}}-' || (record ->> '{name}')" for name in ("event_id", "session_id", "anonymous_id")]
+        + [f"""'{name}', {earlier_text(f"(record ->> '{name}')")}""" for name in ("occurred_at", "received_at")]
+    )
+)
+# What a shop that is younger by some lifetimes does not have.
+OLDER = (
+    "create or replace temp table old_orders as select order_id from raw_shop.orders where ordered_at < '{first}'",
+    "delete from raw_shop.order_item_keys where order_item_id in "
+    "(select order_item_id from raw_shop.order_items where order_id in (from old_orders))",
+    "delete from raw_shop.order_items where order_id in (from old_orders)",
+    "delete from raw_shop.orders where order_id in (from old_orders)",
+    "delete from raw_api.payments where try_cast(order_id as bigint) in (from old_orders)",
+    "delete from raw_api.refunds where try_cast(order_id as bigint) in (from old_orders)",
+    "delete from raw_api.sessions where try_cast(started_at as timestamptz) < '{first}'",
+    "delete from raw_files.clickstream where file_path < 'clickstream/date={first}'",
+    "delete from raw_files.inventory_events where file_path < 'inventory_events/date={first}'",
+)
 COPIES = (
     f"insert into raw_shop.orders select * replace (order_id + {{offset}} as order_id, order_number || '-{{n}}' as "
     f"order_number, '{{n}}-' || session_id as session_id, {SHIFTED}) from raw_shop.orders where order_id < {OFFSET}",
@@ -48,14 +69,16 @@ COPIES = (
     "insert into raw_shop.order_item_keys select * replace (order_item_id + {offset} as order_item_id) "
     f"from raw_shop.order_item_keys where order_item_id < {OFFSET}",
     "insert into raw_api.payments select * replace ('{n}-' || payment_id as payment_id, "
-    f"(order_id::bigint + {{offset}})::text as order_id, {earlier_text('created_at')}, {earlier_text('updated_at')}) "
+    f"(order_id::bigint + {{offset}})::text as order_id, {earlier_text('created_at')} as created_at, "
+    f"{earlier_text('updated_at')} as updated_at) "
     "from raw_api.payments where not regexp_matches(payment_id, '^[0-9]+-') and try_cast(created_at as timestamptz) "
     "is not null and try_cast(order_id as bigint) is not null",
     "insert into raw_api.sessions select * replace ('{n}-' || session_id as session_id, '{n}-' || anonymous_id as "
-    f"anonymous_id, {earlier_text('started_at')}, {earlier_text('ended_at')}, {earlier_text('updated_at')}) "
+    f"anonymous_id, {earlier_text('started_at')} as started_at, {earlier_text('ended_at')} as ended_at, "
+    f"{earlier_text('updated_at')} as updated_at) "
     "from raw_api.sessions where not regexp_matches(session_id, '^[0-9]+-')",
     f"insert into raw_files.clickstream select * replace ('{{n}}-' || file_path as file_path, {RECORD} as record) "
-    "from raw_files.clickstream where not regexp_matches(file_path, '^[0-9]+-')",
+    "from raw_files.clickstream where not regexp_matches(file_path, '^[0-9]+-') and json_valid(record)",
 )
 # A day: new orders at the end with their lines and payments, changed orders all over the past, and events.
 DAY = (
@@ -113,11 +136,19 @@ sys.exit(not success)
 """
 
 
-def build(*arguments: str) -> tuple[float, float]:
+def build(step: str, *arguments: str) -> tuple[float, float]:
     """Run dbt on the incremental models and what they read; return its CPU seconds and its peak of memory in MB."""
-    run(sys.executable, "-c", MEASURED, "build", "--exclude-resource-type", "test", "unit_test", *arguments)
-    seconds, megabytes = (HOME / "used").read_text().split()
-    return float(seconds), float(megabytes)
+    started = time.time()
+    select = ["--exclude-resource-type", "test", "unit_test", "--select", *MODELS]
+    run(sys.executable, "-c", MEASURED, "build", *arguments, *select)
+    seconds, megabytes = map(float, (HOME / "used").read_text().split())
+    results = json.loads((HOME / "target" / "run_results.json").read_text())["results"]
+    slowest = sorted(results, key=lambda result: -result["execution_time"])[:5]
+    CONSOLE.print(
+        f"  {step}: {seconds:.1f} s of CPU, {time.time() - started:.0f} s by the clock, {megabytes:,.0f} MB; slowest: "
+        + ", ".join(f"{result['unique_id'].split('.')[-1]} {result['execution_time']:.1f}" for result in slowest)
+    )
+    return seconds, megabytes
 
 
 def prepare(size: str) -> Path:
@@ -125,33 +156,41 @@ def prepare(size: str) -> Path:
     prepared = HOME / f"{size}.duckdb"
     if not prepared.exists():
         CONSOLE.print(f"▸ A {size} demo shop, loaded once")
+        for place in (HOME / "warehouse.duckdb", HOME / "warehouse.duckdb.wal"):
+            place.unlink(missing_ok=True)
+        shutil.rmtree(HOME / "dlt", ignore_errors=True)
         python = sys.executable
         run(python, "-m", "demo_shop", "start", "--size", size, "--write-secrets")
         run(python, "-m", "ingestion")
-        run(python, "-m", "demo_shop", "stop")
+        run(python, "-m", "demo_shop", "reset")
         shutil.move(HOME / "warehouse.duckdb", prepared)
     return prepared
 
 
-def multiply(warehouse: Path, factor: int) -> tuple[int, int]:
-    """Give the shop a history of several lifetimes; return its order lines, and those of one lifetime."""
+def multiply(warehouse: Path, lifetimes: float) -> int:
+    """Give the shop a history of so many lifetimes; return its order lines."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        [(days, lines)] = connection.execute(
-            "select date_diff('day', min(ordered_at), max(ordered_at)) + 1, "
-            "(select count(*) from raw_shop.order_items) from raw_shop.orders "
+        [(days,)] = connection.execute(
+            "select date_diff('day', min(ordered_at), max(ordered_at)) + 1 from raw_shop.orders "
             "where ordered_at between timestamptz '2000-01-01' and timestamptz '2100-01-01'"
         ).fetchall()
-        for number in range(1, factor):
+        if lifetimes < 1:
+            [(first,)] = connection.execute(
+                f"select quantile_disc(ordered_at, {1 - lifetimes})::date from raw_shop.orders"
+            ).fetchall()
+            for statement in OLDER:
+                connection.execute(statement.format(first=first))
+        for number in range(1, int(lifetimes)):
             for statement in COPIES:
-                # Lifetimes of a small shop follow each other; of a long one they overlap, to stay within the calendar.
-                values = {"n": number, "offset": OFFSET * number, "shift": number * min(days, 400)}
+                # Many lifetimes overlap, to stay within the calendar.
+                values = {"n": number, "offset": OFFSET * number, "shift": int(number * min(days, 6000 / lifetimes))}
                 connection.execute(statement.format(**values))
-        return connection.execute("select count(*) from raw_shop.order_items").fetchall()[0][0], lines
+        return connection.execute("select count(*) from raw_shop.order_items").fetchall()[0][0]
 
 
-def add_a_day(warehouse: Path, lines: int) -> None:
-    """Land what a day brings: 0.5% of the lines of one lifetime, and as many events."""
+def add_a_day(warehouse: Path, lines: float) -> None:
+    """Land what a day brings: 0.5% of the lines at 1x, and as many events."""
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         orders = max(int(lines * 0.005 / 2.3), 5)
@@ -162,17 +201,15 @@ def add_a_day(warehouse: Path, lines: int) -> None:
 
 
 def replay(warehouse: Path, log: Path) -> float:
-    """Run the statements of a dbt log once more, by DuckDB alone; return the seconds."""
-    statements = []
-    for line in log.read_text().splitlines():
-        event = json.loads(line)
-        if event["info"]["name"] == "SQLQuery":
-            statements.append(event["data"]["sql"])
-    # The file is named as dbt knows the database.
-    place = warehouse.parent / "replayed" / "warehouse.duckdb"
-    place.parent.mkdir(exist_ok=True)
-    shutil.copy(warehouse, place)
-    with duckdb.connect(str(place)) as connection:
+    """Run the statements of a dbt log once more, by DuckDB alone; return the CPU seconds."""
+    events = (json.loads(line) for line in log.read_text().splitlines())
+    # The log shortens the rows of seeds, and seeds have not changed.
+    statements = [
+        event["data"]["sql"]
+        for event in events
+        if event["info"]["name"] == "SQLQuery" and event["data"].get("node_info", {}).get("resource_type") != "seed"
+    ]
+    with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'; set threads = 2")
         started = time.process_time()
         for statement in statements:
@@ -181,54 +218,65 @@ def replay(warehouse: Path, log: Path) -> float:
         return time.process_time() - started
 
 
+def measure(prepared: Path, factor: int, lifetimes: float) -> dict[str, float]:
+    """The costs at one length of history."""
+    warehouse, log = HOME / "warehouse.duckdb", HOME / "logs" / "dbt.log"
+    # The file is named as dbt knows the database.
+    before = HOME / "before" / "warehouse.duckdb"
+    before.parent.mkdir(exist_ok=True)
+    for place in (warehouse, before):
+        # What a run that was stopped had still to write
+        place.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+    shutil.copy(prepared, warehouse)
+    found = {"lines": multiply(warehouse, lifetimes)}
+    CONSOLE.print(f"▸ {factor}x: {found['lines']:,} order lines")
+    found["full"], found["megabytes"] = build("full refresh")
+    found["nothing"], _ = build("nothing new")
+    add_a_day(warehouse, found["lines"] / factor)
+    shutil.copy(warehouse, before)
+    log.unlink(missing_ok=True)
+    found["increment"], _ = build("increment", "--log-format-file", "json")
+    found["by_hand"] = replay(before, log)
+    CONSOLE.print(f"  its SQL by hand: {found['by_hand']:.1f} s")
+    return found
+
+
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", default="small", help="of the demo shop: tiny, small or large")
+    parser.add_argument("--history", type=int, nargs="*", default=FACTORS, help="only these lengths: 1 4 16")
     options = parser.parse_args()
     HOME.mkdir(parents=True, exist_ok=True)
     prepared = prepare(options.size)
-    warehouse, log = HOME / "warehouse.duckdb", HOME / "logs" / "dbt.log"
+    kept = HOME / f"{options.size}.json"
+    results = json.loads(kept.read_text()) if kept.exists() else {}
+    for factor in options.history:
+        results[str(factor)] = measure(prepared, factor, factor * LIFETIMES.get(options.size, 1))
+        kept.write_text(json.dumps(results))
     table = Table(title=f"{options.size} demo shop on {os.cpu_count()} cores, {platform.machine()}: CPU seconds")
-    headings = (
+    for heading in (
         "history",
         "order lines",
         "full refresh",
         "peak MB",
-        "increment",
         "nothing new",
+        "increment",
         "its SQL by hand",
         "ratio",
-    )
-    for heading in headings:
+    ):
         table.add_column(heading, justify="right")
-    first = None
-    for factor in FACTORS:
-        shutil.copy(prepared, warehouse)
-        lines, lines_of_one = multiply(warehouse, factor)
-        CONSOLE.print(f"▸ {factor}x: {lines:,} order lines")
-        select = ["--select", *MODELS]
-        full, peak = build(*select)
-        nothing, _ = build(*select)
-        add_a_day(warehouse, lines_of_one)
-        before = HOME / "before.duckdb"
-        shutil.copy(warehouse, before)
-        log.unlink(missing_ok=True)
-        increment, _ = build("--log-format-file", "json", *select)
-        by_hand = replay(before, log)
-        first = first or increment
-        CONSOLE.print(
-            f"  full refresh {full:.1f}, increment {increment:.1f}, by hand {by_hand:.1f}; peak {peak:,.0f} MB"
-        )
+    first = results[min(results, key=int)]["increment"]
+    for factor, found in sorted(results.items(), key=lambda item: int(item[0])):
         table.add_row(
             f"{factor}x",
-            f"{lines:,}",
-            f"{full:.1f}",
-            f"{peak:,.0f}",
-            f"{increment:.1f} ({increment / first:.2f}x)",
-            f"{nothing:.1f}",
-            f"{by_hand:.1f}",
-            f"{increment / by_hand:.1f}",
+            f"{found['lines']:,}",
+            f"{found['full']:.1f}",
+            f"{found['megabytes']:,.0f}",
+            f"{found['nothing']:.1f}",
+            f"{found['increment']:.1f} ({found['increment'] / first:.2f}x)",
+            f"{found['by_hand']:.1f}",
+            f"{found['increment'] / found['by_hand']:.1f}",
         )
     CONSOLE.print(table)
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).parents[2]
 CLOCKS = re.compile(
     r"\b(current_date|current_time|current_timestamp|localtimestamp|sysdate|getdate|today|now|run_started_at"
@@ -32,3 +34,23 @@ def test_the_overview_leads_to_every_mart():
         path.stem for path in (ROOT / "models" / "marts").rglob("*.sql") if not path.stem.startswith("ops_alerts_")
     ]
     assert [name for name in marts if f"(#!/model/model.storehouse.{name})" not in overview] == []
+
+
+def test_every_mart_says_and_enforces_what_is_never_null():
+    # The key at least, and whatever a test calls not null: a contract that only tells types lets a join empty a column.
+    # Primary keys are left to tests: docs/decisions/0013-not-null-without-primary-keys.md.
+    wrong = []
+    for path in sorted((ROOT / "models" / "marts").rglob("*.yml")):
+        for model in yaml.safe_load(path.read_text()).get("models", []):
+            config = model["config"]
+            if not config["contract"]["enforced"]:
+                wrong.append(f"{model['name']} has no contract")
+            if config.get("materialized") == "view":  # has no constraints of its own
+                continue
+            constrained = {
+                column["name"] for column in model["columns"] if {"type": "not_null"} in column.get("constraints", [])
+            }
+            tested = {column["name"] for column in model["columns"] if "not_null" in column.get("data_tests", [])}
+            keys = {column["name"] for column in model["columns"] if "unique" in column.get("data_tests", [])}
+            wrong += [f"{model['name']}.{name}" for name in sorted((tested | keys) - constrained)]
+    assert wrong == []

@@ -49,7 +49,7 @@ joined as (
         on
             lines.product_id = product_versions.product_id
             and orders.ordered_at >= product_versions.valid_from
-            and (orders.ordered_at < product_versions.valid_to or product_versions.valid_to is null)
+            and orders.ordered_at < {{ open_end('product_versions.valid_to') }}
     left join fx_rates
         on
             orders.order_date = fx_rates.date_day

@@ -62,7 +62,7 @@ joined as (
         on
             identities.registered_customer_id = customer_versions.customer_id
             and orders.ordered_at >= customer_versions.valid_from
-            and (orders.ordered_at < customer_versions.valid_to or customer_versions.valid_to is null)
+            and orders.ordered_at < {{ open_end('customer_versions.valid_to') }}
     left join payments on orders.order_id = payments.order_id
     left join fx_rates
         on

@@ -9,27 +9,41 @@ with
 {% call touched(['product_id', 'location_code', 'date_day']) %}
 select pairs.product_id, pairs.location_code, days.date_day
 from (
-    select distinct product_id, location_code from {{ ref('stg_files__inventory_events') }}
+    select product_id, location_code from {{ ref('stg_files__inventory_events') }}
+    where product_id in ({{ changed('stg_files__inventory_events', 'product_id') }})
     union
-    select distinct product_id, location_code from {{ this }}
+    select product_id, location_code from {{ this }}
+    where product_id in ({{ changed('stg_files__inventory_events', 'product_id') }})
 ) as pairs
 cross join (
     select date_day from {{ ref('int_days_spined') }}
     union
-    select distinct date_day from {{ this }}
+    select date_day from {{ this }}
 ) as days
-cross join {{ ref('int_calendar_bounds_derived') }} as bounds
-cross join (select min(date_day) as first_day, max(date_day) as last_day from {{ this }}) as held
-where
-    (
-        pairs.product_id in ({{ changed('stg_files__inventory_events', 'product_id') }})
-        and days.date_day >= (
-            select min({{ to_local_date('occurred_at', reporting_timezone()) }})
-            from ({{ changed('stg_files__inventory_events', 'occurred_at') }}) as moved
-        )
-    )
-    or days.date_day < coalesce(greatest(held.first_day, bounds.first_date), days.date_day + 1)
-    or days.date_day > least(held.last_day, bounds.as_of_date)
+where days.date_day >= (
+    select min({{ to_local_date('occurred_at', reporting_timezone()) }})
+    from ({{ changed('stg_files__inventory_events', 'occurred_at') }}) as moved
+)
+union all
+select pairs.product_id, pairs.location_code, days.date_day
+from (
+    select product_id, location_code from {{ ref('stg_files__inventory_events') }}
+    union
+    select product_id, location_code from {{ this }}
+) as pairs
+cross join (
+    select days.date_day
+    from (
+        select date_day from {{ ref('int_days_spined') }}
+        union
+        select date_day from {{ this }}
+    ) as days
+    cross join {{ ref('int_calendar_bounds_derived') }} as bounds
+    cross join (select min(date_day) as first_day, max(date_day) as last_day from {{ this }}) as held
+    where
+        days.date_day < coalesce(greatest(held.first_day, bounds.first_date), days.date_day + 1)
+        or days.date_day > least(held.last_day, bounds.as_of_date)
+) as days
 {% endcall %}
 
 movements as (
@@ -37,6 +51,7 @@ movements as (
         *,
         {{ to_local_date('occurred_at', reporting_timezone()) }} as movement_date
     from {{ ref('stg_files__inventory_events') }}
+    where {{ is_touched('product_id') }}
 ),
 
 days as (

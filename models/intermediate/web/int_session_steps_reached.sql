@@ -2,12 +2,17 @@
 
 with
 
+{% call touched('session_key') %}
+{{ changed('int_events_sessionised', 'session_key') }}
+{% endcall %}
+
 events as (
     select
         session_key,
         event_number,
         event_type
     from {{ ref('int_events_sessionised') }}
+    where {{ is_touched('session_key') }}
 ),
 
 {#- Strict order: each step counts from the first time the one before it was done. -#}

@@ -2,31 +2,49 @@
 -- stands at as_of_date. Everything is counted from the first sale to that day: no column adds up over months.
 with
 
+-- All months of who bought or gave back anew, and everyone in the months whose last day moved.
+{% call touched(['identity_key', 'month_start_date']) %}
+select movers.identity_key, months.month_start_date
+from (
+    {{ changed('fct_orders', 'identity_key') }}
+    union
+    {{ changed('fct_refunds', 'identity_key') }}
+) as movers
+cross join {{ ref('int_months_derived') }} as months
+union all
+select customers.identity_key, months.month_start_date
+from (select distinct identity_key from {{ ref('fct_orders') }}) as customers
+cross join {{ ref('int_months_derived') }} as months
+where (months.month_start_date, months.as_of_date) not in (
+    select held.month_start_date, held.as_of_date from {{ this }} as held
+)
+union all
+select held.identity_key, held.month_start_date from {{ this }} as held
+where (held.month_start_date, held.as_of_date) not in (
+    select months.month_start_date, months.as_of_date from {{ ref('int_months_derived') }} as months
+)
+{% endcall %}
+
 orders as (
     select * from {{ ref('fct_orders') }}
-    where is_sale
+    where
+        is_sale
+        and {{ is_touched('identity_key') }}
 ),
 
 refunds as (
     select * from {{ ref('fct_refunds') }}
-    where is_sale
+    where
+        is_sale
+        and {{ is_touched('identity_key') }}
 ),
 
-dates as (
-    select * from {{ ref('dim_dates') }}
+months as (
+    select * from {{ ref('int_months_derived') }}
 ),
 
 bounds as (
     select * from {{ ref('int_calendar_bounds_derived') }}
-),
-
-as_of_dates as (
-    select
-        dates.month_start_date,
-        max(dates.date_day) as as_of_date
-    from dates
-    inner join bounds on dates.date_day between bounds.first_date and bounds.as_of_date
-    group by dates.month_start_date
 ),
 
 -- A return takes its money off on the day it is posted. It is no purchase: recency and frequency do not see it.
@@ -48,16 +66,17 @@ movements as (
 
 counted as (
     select
-        as_of_dates.month_start_date,
-        as_of_dates.as_of_date,
+        months.month_start_date,
+        months.as_of_date,
         movements.identity_key,
         min(movements.sale_date) as first_sale_date,
         max(movements.sale_date) as last_sale_date,
         count(movements.sale_date) as frequency,
         sum(movements.amount) as monetary_amount
-    from as_of_dates
-    inner join movements on as_of_dates.as_of_date >= movements.posted_date
-    group by as_of_dates.month_start_date, as_of_dates.as_of_date, movements.identity_key
+    from months
+    inner join movements on months.as_of_date >= movements.posted_date
+    where {{ is_touched(['movements.identity_key', 'months.month_start_date']) }}
+    group by months.month_start_date, months.as_of_date, movements.identity_key
     having count(movements.sale_date) > 0
 ),
 

@@ -4,8 +4,13 @@
 
 with
 
+{% call touched('month_start_date') %}
+{{ changed('agg_customers_monthly', 'month_start_date') }}
+{% endcall %}
+
 measured as (
     select * from {{ ref('agg_customers_monthly') }}
+    where {{ is_touched('month_start_date') }}
 ),
 
 fixed_cut_points as (

@@ -72,7 +72,7 @@ joined as (
         on
             levels.product_id = product_versions.product_id
             and bounds.closed_at > product_versions.valid_from
-            and (bounds.closed_at <= product_versions.valid_to or product_versions.valid_to is null)
+            and bounds.closed_at <= {{ open_end('product_versions.valid_to') }}
     left join suppliers on product_versions.supplier_id = suppliers.supplier_id
     left join fx_rates
         on

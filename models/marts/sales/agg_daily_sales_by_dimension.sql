@@ -7,18 +7,49 @@
 
 with
 
+-- The days that something was posted to, those after a month end whose segments changed, and those that as_of_date has
+-- let in or shut out.
+{% call touched('date_day') %}
+select ledger.posting_date as date_day from ({{ changed('fct_sales_ledger', 'posting_date') }}) as ledger
+union all
+{{ changed('fct_order_lines', 'order_date') }}
+union all
+{{ changed('fct_refund_lines', 'refund_date') }}
+union all
+{{ changed('fct_orders', 'order_date') }}
+union all
+select refund_date from {{ ref('fct_refund_lines') }}
+where order_id in ({{ changed('fct_orders', 'order_id') }})
+union all
+select date_day from {{ ref('dim_dates') }}
+where
+    cast({{ dbt.dateadd('month', -1, 'month_start_date') }} as date)
+    in ({{ changed('rpt_customer_rfm_history', 'month_start_date') }})
+    or date_day not in (select held.date_day from {{ this }} as held)
+union all
+select held.date_day from {{ this }} as held
+where held.date_day > (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds)
+{% endcall %}
+
 ledger as (
     select * from {{ ref('fct_sales_ledger') }}
+    where {{ is_touched('posting_date', 'touched.date_day') }}
 ),
 
 order_lines as (
     select * from {{ ref('fct_order_lines') }}
-    where is_sale and line_type = 'product'
+    where
+        is_sale
+        and line_type = 'product'
+        and {{ is_touched('order_date', 'touched.date_day') }}
 ),
 
 refund_lines as (
     select * from {{ ref('fct_refund_lines') }}
-    where is_sale and line_type = 'product'
+    where
+        is_sale
+        and line_type = 'product'
+        and {{ is_touched('refund_date', 'touched.date_day') }}
 ),
 
 orders as (

@@ -54,7 +54,7 @@ priced as (
         on
             cart_events.added_product_id = product_versions.product_id
             and cart_events.event_at >= product_versions.valid_from
-            and (cart_events.event_at < product_versions.valid_to or product_versions.valid_to is null)
+            and cart_events.event_at < {{ open_end('product_versions.valid_to') }}
     left join fx_rates
         on
             greatest(cart_events.event_date, bounds.first_date) = fx_rates.date_day

@@ -4,8 +4,23 @@
 
 with
 
+-- The days whose visits changed, and those that as_of_date has let in or shut out.
+{% call touched('session_date') %}
+{{ changed('fct_sessions', 'session_date') }}
+union all
+select session_date from {{ ref('fct_sessions') }}
+where session_key in ({{ changed('int_session_steps_reached', 'session_key') }})
+union all
+select session_date from {{ ref('fct_sessions') }}
+where session_date not in (select held.session_date from {{ this }} as held)
+union all
+select held.session_date from {{ this }} as held
+where held.session_date > (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds)
+{% endcall %}
+
 sessions as (
     select * from {{ ref('fct_sessions') }}
+    where {{ is_touched('session_date') }}
 ),
 
 steps_reached as (
