@@ -47,7 +47,7 @@ test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit
 	$(call step,Browser for the docs test)
 	@scripts/browser.sh
 	$(call step,Tests)
-	@$(PY) -m pytest --numprocesses 2 --dist loadfile
+	@$(PY) -m pytest --numprocesses 3 --dist loadfile
 
 .PHONY: spark-test
 spark-test: spark-setup ## Compare a tiny shop on Spark with DuckDB, mart by mart

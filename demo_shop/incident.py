@@ -84,7 +84,7 @@ def mended_project() -> Path:
     """A copy of the project in which the one line is mended, so that yours stays as it is."""
     project = DATA_DIR / "mended_project"
     shutil.rmtree(project, ignore_errors=True)
-    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "data", "target", "logs"))
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "data", "target", "logs", "python"))
     shutil.copy(ROOT / ".dbtignore", project)
     model = project / MODEL
     sql = model.read_text()

@@ -41,9 +41,23 @@ class Server:
         if user := unprivileged_user():
             for path in (self.data, secret):
                 shutil.chown(path, *user)
+        # In its configuration file and not on its command line, where `alter system` could not change them.
+        settings = [f"--set={name}={value}" for name, value in self.settings.items()]
         try:
             self.run(
-                "initdb", "-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "-N"
+                *(
+                    "initdb",
+                    "-U",
+                    SUPERUSER,
+                    "-A",
+                    "scram-sha-256",
+                    f"--pwfile={secret}",
+                    "-E",
+                    "UTF8",
+                    "--locale=C",
+                    "-N",
+                ),
+                *settings,
             )
         finally:
             secret.unlink()
@@ -51,11 +65,10 @@ class Server:
 
     def start(self, port: int) -> None:
         """Start it on a port of the loopback address."""
-        options = " ".join(f"-c {name}='{value}'" for name, value in (self.settings | {"port": port}).items())
         self.log.touch(mode=0o600)
         if user := unprivileged_user():
             shutil.chown(self.log, *user)
-        self.run("pg_ctl", "-l", str(self.log), "-w", "-t", "120", "-s", "-o", options, "start")
+        self.run("pg_ctl", "-l", str(self.log), "-w", "-t", "120", "-s", "-o", f"-p {port}", "start")
 
     def stop(self) -> None:
         """Stop it; sessions still open are ended."""

@@ -70,6 +70,14 @@ class Builder:
 
 
 @pytest.fixture(scope="module")
+def pipeline(tiny_shop: Workspace) -> Workspace:
+    """A tiny shop, loaded and built once; what test_pipeline.py tests is not tested again."""
+    tiny_shop.ingest()
+    tiny_shop.dbt("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
+    return tiny_shop
+
+
+@pytest.fixture(scope="module")
 def built(pipeline: Workspace) -> Path:
     """The warehouse of the tiny shop, built once."""
     return set_aside(pipeline.data_dir / "warehouse.duckdb", "built")

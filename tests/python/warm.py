@@ -24,7 +24,7 @@ for line in sys.stdin:
     child = os.fork()
     if not child:
         for number, name in enumerate(('stdout', 'stderr'), 1):
-            os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+            os.dup2(os.open(request[name], os.O_WRONLY | os.O_APPEND), number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         os.environ.clear()
         os.environ.update(request['env'])
@@ -70,6 +70,8 @@ class Warm:
             return None
         self.count += 1
         paths = {name: str(self.folder / f"{self.count}.{name}") for name in ("stdout", "stderr")}
+        for path in paths.values():
+            Path(path).touch()
         server = self.server(kind, env)
         request = paths | {"env": dict(env), "argv": argv, "module": module, "function": function}
         server.stdin.write(json.dumps(request) + "\n")
@@ -115,7 +117,7 @@ class Running:
     def until(self, text: str, seconds: float = 60) -> None:
         """Wait until it has printed this."""
         deadline = time.monotonic() + seconds
-        while text not in (self.stdout.read_text() if self.stdout.exists() else ""):
+        while text not in self.stdout.read_text():
             assert time.monotonic() < deadline, f"never printed: {text}"
             time.sleep(0.02)
 
