@@ -4,18 +4,23 @@
     of the last build means a full one.
 #}
 {% macro fingerprint(node) %}
-    {%- set parts = [] -%}
-    {%- set parents = [] -%}
-    {%- do add_fingerprint_parts(node, parts, parents) -%}
-    {%- set recorded -%}
-        select model_name, fingerprint from {{ build_state('models') }}
-        where model_name in ('{{ parents | join("', '") }}')
-        order by model_name
-    {%- endset -%}
-    {%- for row in run_query(recorded).rows -%}
-        {%- do parts.append(row[0] ~ '=' ~ row[1]) -%}
-    {%- endfor -%}
-    {{ return(local_md5(parts | join('\n'))) }}
+    {#- Kept from before the model is compiled: then dbt adds the macros that its incremental form alone calls. -#}
+    {%- set fingerprints = graph.setdefault('fingerprints of ' ~ invocation_id, {}) -%}
+    {%- if node.name not in fingerprints -%}
+        {%- set parts = [] -%}
+        {%- set parents = [] -%}
+        {%- do add_fingerprint_parts(node, parts, parents) -%}
+        {%- set recorded -%}
+            select model_name, fingerprint from {{ build_state('models') }}
+            where model_name in ('{{ parents | join("', '") }}')
+            order by model_name
+        {%- endset -%}
+        {%- for row in run_query(recorded).rows -%}
+            {%- do parts.append(row[0] ~ '=' ~ row[1]) -%}
+        {%- endfor -%}
+        {%- do fingerprints.update({node.name: local_md5(parts | join('\n'))}) -%}
+    {%- endif -%}
+    {{ return(fingerprints[node.name]) }}
 {% endmacro %}
 
 {% macro add_fingerprint_parts(node, parts, parents) %}

@@ -2,57 +2,42 @@
     'sold': ('sale', -1), 'returned': ('return', 1), 'received': ('receipt', 1), 'adjusted': ('adjustment', 1),
     'transferred': ('transfer', 1),
 } -%}
+{%- set movement_date = to_local_date('events.occurred_at', reporting_timezone()) -%}
 
 with
 
--- What moved is balanced anew from the first day that changed, everything else on the days that the calendar gained.
-{% call touched(['product_id', 'location_code', 'date_day']) %}
-select pairs.product_id, pairs.location_code, days.date_day
-from (
-    select product_id, location_code from {{ ref('stg_files__inventory_events') }}
-    where product_id in ({{ changed('stg_files__inventory_events', 'product_id') }})
-    union
-    select product_id, location_code from {{ this }}
-    where product_id in ({{ changed('stg_files__inventory_events', 'product_id') }})
-) as pairs
-cross join (
-    select date_day from {{ ref('int_days_spined') }}
-    union
-    select date_day from {{ this }}
-) as days
+-- What moved is balanced anew from the first day that changed, everything else on the days that the calendar gained,
+-- or on all days where the first one is another.
+{% call touched(['product_id', 'date_day']) %}
+select products.product_id, days.date_day
+from ({{ changed('stg_files__inventory_events', 'product_id') }}) as products
+cross join {{ ref('int_days_spined') }} as days
 where days.date_day >= (
     select min({{ to_local_date('occurred_at', reporting_timezone()) }})
     from ({{ changed('stg_files__inventory_events', 'occurred_at') }}) as moved
 )
 union all
-select pairs.product_id, pairs.location_code, days.date_day
-from (
-    select product_id, location_code from {{ ref('stg_files__inventory_events') }}
-    union
-    select product_id, location_code from {{ this }}
-) as pairs
+select products.product_id, days.date_day
+from (select distinct product_id from {{ ref('stg_files__inventory_events') }}) as products
 cross join (
     select days.date_day
-    from (
-        select date_day from {{ ref('int_days_spined') }}
-        union
-        select date_day from {{ this }}
-    ) as days
-    cross join {{ ref('int_calendar_bounds_derived') }} as bounds
+    from {{ ref('int_days_spined') }} as days
+    inner join {{ ref('int_calendar_bounds_derived') }} as bounds on days.date_day <= bounds.as_of_date
     cross join (select min(date_day) as first_day, max(date_day) as last_day from {{ this }}) as held
+    cross join (
+        select {{ to_local_date('min(occurred_at)', reporting_timezone()) }} as first_day
+        from {{ ref('stg_files__inventory_events') }}
+    ) as stock
     where
-        days.date_day < coalesce(greatest(held.first_day, bounds.first_date), days.date_day + 1)
-        or days.date_day > least(held.last_day, bounds.as_of_date)
+        days.date_day > held.last_day
+        or held.first_day is distinct from greatest(bounds.first_date, stock.first_day)
 ) as days
+union all
+select held.product_id, held.date_day
+from {{ this }} as held
+inner join {{ ref('int_calendar_bounds_derived') }} as bounds
+    on held.date_day < bounds.first_date or held.date_day > bounds.as_of_date
 {% endcall %}
-
-movements as (
-    select
-        *,
-        {{ to_local_date('occurred_at', reporting_timezone()) }} as movement_date
-    from {{ ref('stg_files__inventory_events') }}
-    where {{ is_touched('product_id') }}
-),
 
 days as (
     select * from {{ ref('int_days_spined') }}
@@ -60,6 +45,56 @@ days as (
 
 bounds as (
     select * from {{ ref('int_calendar_bounds_derived') }}
+),
+
+{% if is_incremental() %}
+-- The day before the first touched one, until which the stock of a product is as it was; null where that has to be
+-- added up from the beginning.
+settled as (
+    select
+        touched.product_id,
+        case
+            when min(touched.date_day) > greatest(min(bounds.first_date), min(held.first_day))
+                then cast({{ dbt.dateadd('day', -1, 'min(touched.date_day)') }} as date)
+        end as settled_until
+    from touched
+    cross join bounds
+    cross join (select min(date_day) as first_day from {{ this }}) as held
+    group by touched.product_id
+),
+{% endif %}
+
+-- What is settled counts as one movement, so that a day's build reads the last days and not all of history.
+movements as (
+    select
+        events.product_id,
+        events.location_code,
+        events.reason,
+        events.quantity_delta,
+        {{ movement_date }} as movement_date
+    from {{ ref('stg_files__inventory_events') }} as events
+    {% if is_incremental() %}
+    inner join settled on events.product_id = settled.product_id
+    where
+        settled.settled_until is null
+        or (
+            -- A local date costs a hundred times as much as comparing times: only the last days get one.
+            events.occurred_at >= {{ dbt.dateadd('day', -1, 'settled.settled_until') }}
+            and {{ movement_date }} > settled.settled_until
+        )
+    union all
+    select
+        held.product_id,
+        held.location_code,
+        'settled' as reason,
+        cast(held.closing_quantity as integer) as quantity_delta,
+        held.date_day as movement_date
+    from {{ this }} as held
+    inner join settled
+        on
+            held.product_id = settled.product_id
+            and held.date_day = settled.settled_until
+    {% endif %}
 ),
 
 movements_by_day as (
@@ -76,60 +111,24 @@ movements_by_day as (
     group by product_id, location_code, movement_date
 ),
 
-first_days as (
-    select
-        movements_by_day.product_id,
-        movements_by_day.location_code,
-        bounds.as_of_date,
-        min(movements_by_day.movement_date) as first_movement_date,
-        {% if is_incremental() %}
-        greatest(max(bounds.first_date), min(touched.date_day)) as first_date
-        {% else %}
-        max(bounds.first_date) as first_date
-        {% endif %}
-    from movements_by_day
-    cross join bounds
-    {% if is_incremental() %}
-    inner join (
-        select
-            product_id,
-            location_code,
-            min(date_day) as date_day
-        from touched
-        group by product_id, location_code
-    ) as touched
-        on
-            movements_by_day.product_id = touched.product_id
-            and movements_by_day.location_code = touched.location_code
-    {% endif %}
-    group by movements_by_day.product_id, movements_by_day.location_code, bounds.as_of_date
-),
-
 -- Stock from before the shop's first day is there on that day, without its history.
 stock_before as (
     select
-        first_days.product_id,
-        first_days.location_code,
-        first_days.first_movement_date,
-        first_days.first_date,
-        first_days.as_of_date,
+        movements_by_day.product_id,
+        movements_by_day.location_code,
+        bounds.first_date,
+        bounds.as_of_date,
+        min(movements_by_day.movement_date) as first_movement_date,
         sum(
-            case
-                when movements_by_day.movement_date < first_days.first_date then movements_by_day.net_quantity
-                else 0
-            end
+            case when movements_by_day.movement_date < bounds.first_date then movements_by_day.net_quantity else 0 end
         ) as quantity_before
-    from first_days
-    inner join movements_by_day
-        on
-            first_days.product_id = movements_by_day.product_id
-            and first_days.location_code = movements_by_day.location_code
+    from movements_by_day
+    cross join bounds
     group by
-        first_days.product_id,
-        first_days.location_code,
-        first_days.first_movement_date,
-        first_days.first_date,
-        first_days.as_of_date
+        movements_by_day.product_id,
+        movements_by_day.location_code,
+        bounds.first_date,
+        bounds.as_of_date
 ),
 
 calendar as (
@@ -183,7 +182,7 @@ final as (
         closing_quantity,
         closing_quantity - net_quantity <= 0 and incoming_quantity = 0 as is_stockout_day
     from balanced
-    where {{ is_touched(['product_id', 'location_code', 'date_day']) }}
+    where {{ is_touched(['product_id', 'date_day']) }}
 )
 
 select * from final

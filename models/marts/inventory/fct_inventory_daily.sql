@@ -2,21 +2,15 @@
 -- units are balances: take one day of them, never add them up over days. The other units may be added up.
 with
 
-{% call touched(['product_id', 'location_code', 'date_day']) %}
-select product_id, location_code, date_day from {{ ref('int_inventory_days_balanced') }}
-where
-    product_id in ({{ changed('int_inventory_days_balanced', 'product_id') }})
-    and date_day in ({{ changed('int_inventory_days_balanced', 'date_day') }})
-union all
-select product_id, location_code, date_day from {{ this }}
-where
-    product_id in ({{ changed('int_inventory_days_balanced', 'product_id') }})
-    and date_day in ({{ changed('int_inventory_days_balanced', 'date_day') }})
+{% call touched(['product_id', 'date_day']) %}
+select products.product_id, days.date_day
+from ({{ changed('int_inventory_days_balanced', 'product_id') }}) as products
+cross join ({{ changed('int_inventory_days_balanced', 'date_day') }}) as days
 {% endcall %}
 
 inventory_days as (
     select * from {{ ref('int_inventory_days_balanced') }}
-    where {{ is_touched(['product_id', 'location_code', 'date_day']) }}
+    where {{ is_touched(['product_id', 'date_day']) }}
 ),
 
 final as (
