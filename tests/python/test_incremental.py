@@ -1,12 +1,13 @@
 """Any sequence of loads and incremental builds ends in the same tables as one full refresh of the same raw data."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -14,9 +15,10 @@ import pytest
 from conftest import BIN, ROOT, Workspace
 from dbt.adapters.duckdb.connections import DuckDBConnectionManager
 from dbt.cli.main import dbtRunner
+from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
 from histories import History
-from traps import BUILT, UNIT_TESTED, VERSIONED, Trap
+from traps import BUILT, BUILT_EMPTY, UNIT_TESTED, VERSIONED, Trap
 
 HISTORIES = int(os.environ.get("STOREHOUSE_HISTORIES", "20"))
 # What is rebuilt whole each time follows from these: `test_every_mart_follows` builds all of it, once.
@@ -233,6 +235,67 @@ def test_a_var_changes_what_it_changes_without_being_asked_to(built: Path, build
     assert not differences(build.warehouse, built)
 
 
+MONTHLY, SCORED = "agg_customers_monthly", "rpt_customer_rfm_history"
+
+
+def edit(thing: object, attribute: str) -> None:
+    """Change a text a little."""
+    setattr(thing, attribute, getattr(thing, attribute) + " ")
+
+
+# What changed since the last build, and which of the two models have to be built in full for it.
+CHANGED: dict[str, tuple[set[str], Callable[[Manifest, duckdb.DuckDBPyConnection], object]]] = {
+    "nothing": (set(), lambda manifest, warehouse: None),
+    "code of a parent": (
+        {MONTHLY, SCORED},
+        lambda manifest, warehouse: edit(manifest.nodes[f"model.storehouse.{MONTHLY}"], "raw_code"),
+    ),
+    "a macro": (
+        {SCORED},
+        lambda manifest, warehouse: edit(manifest.macros["macro.storehouse.rfm_score"], "macro_sql"),
+    ),
+    "a seed": (
+        {SCORED},
+        lambda manifest, warehouse: edit(manifest.nodes["seed.storehouse.customer_value_tiers"].checksum, "checksum"),
+    ),
+    "raw data from nothing": (
+        {MONTHLY, SCORED},
+        lambda manifest, warehouse: warehouse.execute("update raw_shop._dlt_loads set load_id = 'new' || load_id"),
+    ),
+    "what the warehouse remembers": (
+        {MONTHLY, SCORED},
+        lambda manifest, warehouse: warehouse.execute("drop schema build_state cascade"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_a_build_is_full_where_something_else_than_rows_changed(
+    what: str, built: Path, build: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(built, build.warehouse)
+    full, change = CHANGED[what]
+    monkeypatch.setattr(build, "manifest", build.manifest.deepcopy())
+    with duckdb.connect(str(build.warehouse)) as connection:
+        change(build.manifest, connection)
+    assert build("--select", "customer_value_tiers", MONTHLY, SCORED)
+    sent = "\n".join(build.sent)
+    assert {model for model in (MONTHLY, SCORED) if f"'{model}', '(incremental)'" not in sent} == full
+
+
+def test_the_warehouse_forgets_what_every_model_has_taken_in(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    of_state = "select min(change_number), max(change_number) from build_state.changes"
+    with duckdb.connect(str(build.warehouse)) as connection:
+        connection.execute("insert into build_state.models values ('a model that is gone', '', 0)")
+        _, last = connection.execute(of_state).fetchone()
+    assert build()
+    with duckdb.connect(str(build.warehouse)) as connection:
+        first, _ = connection.execute(of_state).fetchone()
+        gone = connection.execute("from build_state.models where model_name = 'a model that is gone'").fetchall()
+    assert first > last and not gone
+
+
 def versions(warehouse: Path) -> dict[int, list[tuple[str, bool]]]:
     """Region and deletion in each version of each customer."""
     found: dict[int, list[tuple[str, bool]]] = {}
@@ -349,6 +412,53 @@ def test_tests_of_data_notice_the_traps(built: Path, build: Builder) -> None:
     with_traps(build, [VERSIONED], "build", *no_tests, "+int_customer_versions_windowed")
     became = with_traps(build, [VERSIONED], "test", "--select", VERSIONED.held_by)
     assert became == {VERSIONED.held_by: "fail"}
+
+
+def test_what_was_built_empty_is_filled_but_for_the_trap(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    command = ["build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test", *INCREMENTAL]
+    with duckdb.connect(str(build.warehouse)) as connection:
+        raw = connection.execute(
+            "select table_schema || '.' || table_name from information_schema.tables "
+            "where table_schema in ('raw_shop', 'raw_api', 'raw_files')"
+        ).fetchall()
+        connection.execute("drop schema build_state cascade; drop schema snapshots cascade")
+        for (table,) in raw:
+            connection.execute(f"delete from {table}")
+    assert set(with_traps(build, [BUILT_EMPTY], *command).values()) == {"success"}
+    with duckdb.connect(str(build.warehouse)) as connection:
+        assert connection.execute("select count(*) from marts.fct_orders").fetchone() == (0,)
+        connection.execute(f"attach '{built}' as built (read_only)")
+        for (table,) in raw:
+            connection.execute(f"insert into {table} by name from built.{table}")
+    assert set(with_traps(build, [BUILT_EMPTY], *command).values()) == {"success"}
+    found = differences(build.warehouse, built)
+    assert [line.split(":")[0] for line in found if not line.startswith(" ")] == [BUILT_EMPTY.held_by], "\n".join(found)
+
+
+def test_an_outage_is_an_error_until_its_days_are_named(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    tests = [
+        "volume_is_not_lost_fct_orders_order_date",
+        "volume_is_not_lost_fct_payments_payment_date",
+        "assert_no_day_has_visitors_but_no_sales",
+    ]
+    with duckdb.connect(str(build.warehouse)) as connection:
+        # Of a shop of one or two orders a day no silence is told: this one has ten times as many.
+        for fact in ("fct_orders", "fct_payments"):
+            connection.execute(f"insert into marts.{fact} select fact.* from marts.{fact} as fact, range(9)")
+        connection.execute("update marts.agg_daily_sales set orders = 10 * orders")
+        last_week = "select date_day::varchar from marts.agg_daily_sales order by date_day desc limit 7 offset 1"
+        days = [day for (day,) in connection.execute(last_week).fetchall()]
+    assert with_traps(build, [], "test", "--select", *tests) == dict.fromkeys(tests, "pass")
+    with duckdb.connect(str(build.warehouse)) as connection:
+        of_days = {"days": days}
+        connection.execute("delete from marts.fct_orders where order_date::varchar in $days", of_days)
+        connection.execute("delete from marts.fct_payments where payment_date::varchar in $days", of_days)
+        connection.execute("update marts.agg_daily_sales set orders = 0 where date_day::varchar in $days", of_days)
+    for named, outcome in (([], "fail"), (days[:2], "fail"), (days, "pass")):
+        closed = ["--vars", json.dumps({"closed_days": named})]
+        assert with_traps(build, [], "test", "--select", *tests, *closed) == dict.fromkeys(tests, outcome)
 
 
 # What incremental models read without asking for its changes, and why that loses nothing.
