@@ -73,9 +73,16 @@ counted as (
         max(movements.sale_date) as last_sale_date,
         count(movements.sale_date) as frequency,
         sum(movements.amount) as monetary_amount
-    from months
-    inner join movements on months.as_of_date >= movements.posted_date
-    where {{ is_touched(['movements.identity_key', 'months.month_start_date']) }}
+    from movements
+    {% if is_incremental() %}
+    inner join (select distinct * from touched) as touched on movements.identity_key = touched.identity_key
+    inner join months
+        on
+            touched.month_start_date = months.month_start_date
+            and movements.posted_date <= months.as_of_date
+    {% else %}
+    inner join months on movements.posted_date <= months.as_of_date
+    {% endif %}
     group by months.month_start_date, months.as_of_date, movements.identity_key
     having count(movements.sale_date) > 0
 ),
