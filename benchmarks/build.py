@@ -42,12 +42,15 @@ def earlier_text(column: str) -> str:
     return f"strftime(try_cast({column} as timestamptz) {EARLIER}, '%xT%X.%fZ')"
 
 
-RECORD = "json_merge_patch(record, json_object({}))".format(
-    ", ".join(
-        [f"'{name}', '{{n}}-' || (record ->> '{name}')" for name in ("event_id", "session_id", "anonymous_id")]
-        + [f"""'{name}', {earlier_text(f"(record ->> '{name}')")}""" for name in ("occurred_at", "received_at")]
-    )
-)
+def earlier_record(keys: tuple[str, ...], times: tuple[str, ...]) -> str:
+    """A line of a file of events under other keys, some lifetimes earlier."""
+    fields = [f"'{key}', '{{n}}-' || (record ->> '{key}')" for key in keys]
+    fields += [f"""'{time}', {earlier_text(f"(record ->> '{time}')")}""" for time in times]
+    return f"json_merge_patch(record, json_object({', '.join(fields)}))"
+
+
+CLICK = earlier_record(("event_id", "session_id", "anonymous_id"), ("occurred_at", "received_at"))
+STOCK = earlier_record(("event_id",), ("occurred_at",))
 # What a shop that is younger by some lifetimes does not have.
 OLDER = (
     "create or replace temp table old_orders as select order_id from raw_shop.orders where ordered_at < '{first}'",
@@ -77,21 +80,27 @@ COPIES = (
     f"anonymous_id, {earlier_text('started_at')} as started_at, {earlier_text('ended_at')} as ended_at, "
     f"{earlier_text('updated_at')} as updated_at) "
     "from raw_api.sessions where not regexp_matches(session_id, '^[0-9]+-')",
-    f"insert into raw_files.clickstream select * replace ('{{n}}-' || file_path as file_path, {RECORD} as record) "
-    "from raw_files.clickstream where not regexp_matches(file_path, '^[0-9]+-') and json_valid(record)",
+    *(
+        f"insert into raw_files.{dataset} select * replace ('{{n}}-' || file_path as file_path, {record} as record) "
+        f"from raw_files.{dataset} where not regexp_matches(file_path, '^[0-9]+-') and json_valid(record)"
+        for dataset, record in (("clickstream", CLICK), ("inventory_events", STOCK))
+    ),
 )
-# A day: new orders at the end with their lines and payments, changed orders all over the past, and events.
+# A day after the last one: orders with their lines and payments, events and movements of stock; and changed orders all
+# over the past.
 DAY = (
     "create or replace temp table day_orders as select order_id from raw_shop.orders "
     f"where order_id < {OFFSET} order by ordered_at desc limit {{orders}}",
     "insert into raw_shop.orders select * replace (order_id + 5000000 as order_id, "
-    "order_number || '-d' as order_number, '{load}' as _dlt_load_id) from raw_shop.orders "
+    f"order_number || '-d' as order_number, 'd-' || session_id as session_id, {SHIFTED}, '{{load}}' as _dlt_load_id) "
+    "from raw_shop.orders "
     "where order_id in (from day_orders)",
     "insert into raw_shop.order_items select * replace (order_item_id + 5000000 as order_item_id, "
     "order_id + 5000000 as order_id, '{load}' as _dlt_load_id) from raw_shop.order_items "
     "where order_id in (from day_orders)",
     "insert into raw_api.payments select * replace ('d-' || payment_id as payment_id, "
-    "(order_id::bigint + 5000000)::text as order_id, '{load}' as _dlt_load_id) from raw_api.payments "
+    f"(order_id::bigint + 5000000)::text as order_id, {earlier_text('created_at')} as created_at, "
+    f"{earlier_text('updated_at')} as updated_at, '{{load}}' as _dlt_load_id) from raw_api.payments "
     "where try_cast(order_id as bigint) in (from day_orders)",
     "update raw_shop.orders set status = 'delivered', updated_at = updated_at + interval 1 hour, "
     "_dlt_load_id = '{load}' where order_id in "
@@ -99,9 +108,12 @@ DAY = (
     "update raw_shop.order_item_keys set _dlt_load_id = '{load}'",
     "insert into raw_shop.order_item_keys select order_item_id, '{load}' from raw_shop.order_items "
     "where order_item_id between 5000000 and 10000000",
-    "insert into raw_files.clickstream select * replace ('d-' || file_path as file_path, regexp_replace(record, "
-    "'(\"event_id\" : \")', '\\1d-') as record, '{load}' as _dlt_load_id) from raw_files.clickstream "
-    "where not regexp_matches(file_path, '^[0-9]+-') order by file_path desc limit {events}",
+    *(
+        f"insert into raw_files.{dataset} select * replace ('{{n}}-' || file_path as file_path, {record} as record, "
+        f"'{{load}}' as _dlt_load_id) from raw_files.{dataset} where not regexp_matches(file_path, '^[0-9]+-') "
+        f"and json_valid(record) order by file_path desc limit {{{dataset}}}"
+        for dataset, record in (("clickstream", CLICK), ("inventory_events", STOCK))
+    ),
     "insert into raw_shop._dlt_loads values ('{load}', 'shop', 0, now(), '')",
     "insert into raw_api._dlt_loads values ('{load}', 'api', 0, now(), '')",
     "insert into raw_files._dlt_loads values ('{load}', 'files', 0, now(), '')",
@@ -191,13 +203,13 @@ def multiply(warehouse: Path, lifetimes: float) -> int:
 
 def add_a_day(warehouse: Path, lines: float) -> None:
     """Land what a day brings: 0.5% of the lines at 1x, and as many events."""
+    orders = max(int(lines * 0.005 / 2.3), 5)
+    values = {"n": "d", "shift": -1, "load": "9999999999.5", "orders": orders, "changed": max(orders // 5, 2)}
+    values |= {"clickstream": orders * 10, "inventory_events": orders * 3}
     with duckdb.connect(str(warehouse)) as connection:
         connection.execute("set TimeZone = 'UTC'")
-        orders = max(int(lines * 0.005 / 2.3), 5)
         for statement in DAY:
-            connection.execute(
-                statement.format(orders=orders, changed=max(orders // 5, 2), events=orders * 10, load="9999999999.5")
-            )
+            connection.execute(statement.format(**values))
 
 
 def replay(warehouse: Path, log: Path) -> float:
