@@ -91,12 +91,17 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
     match name.split("."):
         case ["ingestion", "errors", _] if isinstance(error, KindError):
             return error
+        case ["psycopg2", "InterfaceError"]:
+            # A connection that is closed already was closed for a reason, which comes next.
+            return None
         case ["psycopg2", *_] if source == "shop":
             told = told.removeprefix("connection to server ").removeprefix("connection ")
             if "authentication failed" in told or "no password supplied" in told or "does not exist" in told:
                 return KindError(f"The shop's Postgres refused the connection: {told}. {where}.")
             if "permission denied" in told:
                 return KindError(f"The shop's Postgres says: {told}. Grant select on it to the role that loads.")
+            if "server closed" in told or "terminating" in told:
+                return KindError(reading_failed(told))
             return KindError(f"The shop's Postgres failed: {told}. {start}.")
         case ["requests", "exceptions", "HTTPError"]:
             response = error.response
@@ -124,6 +129,13 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
         case ["builtins", _] if isinstance(error, OSError) and error.filename:
             return KindError(f"Cannot use {error.filename}: {error.strerror}. Mend that and run again.")
     return None
+
+
+def reading_failed(told: str) -> str:
+    """What to say when the shop's Postgres goes away while it is read."""
+    return (
+        f"Reading the shop's Postgres failed: {told}. Nothing half loaded counts: see that it is well, and run again."
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -5,6 +5,7 @@ loading the extension. Where the one of this very DuckDB is not installed, COPY 
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +19,7 @@ from dlt.sources.sql_database import BaseTableLoader
 from psycopg2.extensions import make_dsn, parse_dsn
 from sqlalchemy import Connection
 
-from ingestion.errors import first_line
+from ingestion.errors import KindError, first_line, reading_failed
 from ingestion.sources.copy import BLOCK_BYTES, arrow_schema, copy_to_arrow, exact, literal, with_unreadable
 
 CHUNK_ROWS = 2048  # what DuckDB hands over at once: few, for rows may be large
@@ -95,18 +96,28 @@ def scan_to_arrow(
     with scanner.cursor() as duck:
         duck.execute("set TimeZone = 'UTC'")
         duck.begin()
-        for setting in (f"transaction snapshot '{snapshot}'", "local timezone = 'UTC'", "local datestyle = 'ISO'"):
-            duck.execute(f"call postgres_execute('shop', {literal('set ' + setting)})")
-        found = duck.execute(f"from postgres_query('shop', {literal(statement)})")
-        some: list[pa.RecordBatch] = []
-        empty = schema.empty_table()
-        for batch in found.to_arrow_reader(CHUNK_ROWS):
-            some.append(batch)
-            if sum(batch.nbytes for batch in some) > BLOCK_BYTES:
-                yield pa.Table.from_batches(some).cast(schema)
-                some, empty = [], None
-        if some or empty:
-            yield pa.Table.from_batches(some).cast(schema) if some else empty
+        try:
+            for setting in (f"transaction snapshot '{snapshot}'", "local timezone = 'UTC'", "local datestyle = 'ISO'"):
+                duck.execute(f"call postgres_execute('shop', {literal('set ' + setting)})")
+            found = duck.execute(f"from postgres_query('shop', {literal(statement)})")
+            some: list[pa.RecordBatch] = []
+            size, empty = 0, schema.empty_table()
+            for batch in found.to_arrow_reader(CHUNK_ROWS):
+                some.append(batch)
+                size += batch.nbytes
+                if size > BLOCK_BYTES:
+                    yield pa.Table.from_batches(some).cast(schema)
+                    some, size, empty = [], 0, None
+            if some or empty:
+                yield pa.Table.from_batches(some).cast(schema) if some else empty
+        except (duckdb.Error, OSError) as error:
+            # In the middle of its answer DuckDB only says that it was interrupted.
+            lost = "the connection was lost" if "Interrupted" in str(error) else first_line(error)
+            raise KindError(reading_failed(lost)) from error
+        finally:
+            # Closing would do the same, but ends the whole process when the connection is lost.
+            with suppress(duckdb.Error):
+                duck.rollback()
 
 
 class ExactTableLoader(BaseTableLoader):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, Workspace
@@ -44,6 +45,7 @@ WORST_MOMENTS = {
     "staged but not merged": ("execute_sql", "read_parquet", 4),
     "schema changed, nothing loaded": ("execute_sql", "INSERT INTO", 1),
 }
+WAYS = {"scan": {"SOURCES__SHOP__SCAN_FROM_ROWS": "0"}, "copy": {"SOURCES__SHOP__SCAN_FROM_ROWS": str(10**9)}}
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +102,68 @@ def test_killed_at_random(loaded: Workspace, number: int) -> None:
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert_healed(loaded, before)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_while_a_table_is_filled_for_the_first_time(tiny_shop: Workspace, tmp_path: Path, way: str) -> None:
+    # Several files for one table, loaded one after the other: the second one is never begun.
+    files = {"DATA_WRITER__FILE_MAX_ITEMS": "1", "LOAD__WORKERS": "1"}
+    space = Workspace(tmp_path / "data", tiny_shop.settings | WAYS[way] | {"SOURCES__SHOP__TABLES": '["wide"]'})
+    space.shop(
+        """
+        create table if not exists shop.wide (id int primary key, words text, updated_at timestamptz);
+        truncate shop.wide;
+        insert into shop.wide select n, repeat('x', 10000), now() from generate_series(1, 8000) as n;
+        analyze shop.wide;
+        grant select on shop.wide to storehouse_loader;
+        """
+    )
+    deadly = ["execute_sql", '"wide" BY NAME', "1", "--source", "shop"]
+    killed = space.run(sys.executable, "-c", DEADLY, *deadly, check=False, **files)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert 0 < len(space.warehouse("select id from raw_shop.wide")) < 8000
+    space.shop("update shop.wide set words = 'changed', updated_at = now() where id % 2 = 0")
+    space.ingest("--source", "shop")
+    rows = "select id, words, updated_at from {}.wide order by id"
+    assert space.warehouse(rows.format("raw_shop")) == space.shop(rows.format("shop"))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_shop_goes_away_in_the_middle_of_a_table(tiny_shop: Workspace, tmp_path: Path, way: str) -> None:
+    space = Workspace(tmp_path / "data", tiny_shop.settings | WAYS[way] | {"SOURCES__SHOP__TABLES": '["long"]'})
+    # Reading it takes a minute from the middle on.
+    space.shop(
+        """
+        drop table if exists shop.long;
+        create table shop.long (id int primary key, words text, updated_at timestamptz);
+        insert into shop.long select n, repeat('x', 500), now() from generate_series(1, 100000) as n;
+        analyze shop.long;
+        grant select on shop.long to storehouse_loader;
+        create or replace function shop.rest_at(id int) returns boolean language plpgsql
+        as 'begin if id = 50000 then perform pg_sleep(60); end if; return true; end';
+        alter table shop.long enable row level security;
+        create policy slow on shop.long for select to storehouse_loader using (shop.rest_at(id));
+        """
+    )
+    run = subprocess.Popen(
+        [sys.executable, "-m", "ingestion", "--source", "shop"],
+        cwd=ROOT,
+        env=space.env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'PgSleep'"
+    while run.poll() is None and not space.shop(end):
+        time.sleep(0.1)
+    told, error = run.communicate()
+    assert run.returncode == 1, told
+    # psycopg2 may print a line of its own before.
+    error = error.splitlines()[-1]
+    assert error.startswith("Error: Reading the shop's Postgres failed: ") and error.endswith("and run again.")
+    password = space.settings["SOURCES__SHOP__CREDENTIALS"].split(":")[2].split("@")[0]
+    assert password not in told + error
+    space.shop("alter table shop.long disable row level security")
+    space.ingest("--source", "shop")
+    rows = "select id, words, updated_at from {}.long order by id"
+    assert space.warehouse(rows.format("raw_shop")) == space.shop(rows.format("shop"))
