@@ -7,7 +7,7 @@ rebuild what a load touched touch nothing more.
 
 import pyarrow as pa
 
-from ingestion.warehouse import COLUMNS, Warehouse
+from ingestion.warehouse import Warehouse
 
 
 def quote(identifier: str) -> str:
@@ -17,7 +17,7 @@ def quote(identifier: str) -> str:
 
 def drop_unchanged(warehouse: Warehouse, table: str, keys: list[str], rows: pa.Table) -> pa.Table | None:
     """Return the rows that differ from those of the warehouse, or none; `table` is `dataset.table`."""
-    held = {name for name, _ in warehouse.query(COLUMNS, table)}
+    held = set(warehouse.columns(table))
     if not held.issuperset(keys):
         return rows
     incoming = rows.append_column("_row", pa.array(range(rows.num_rows), pa.int64()))

@@ -19,7 +19,7 @@ from dlt.extract import DltResource, DltSource
 from ingestion.changes import drop_unchanged, quote
 from ingestion.errors import KindError
 from ingestion.observe import Observation
-from ingestion.warehouse import COLUMNS, Warehouse
+from ingestion.warehouse import Warehouse
 
 FEW_ROWS = 100
 
@@ -110,7 +110,7 @@ def bytes_by_table(extracted: ExtractInfo) -> dict[str, int]:
 
 def rows_held(warehouse: Warehouse, table: str) -> int:
     """How many rows a table of the warehouse has; none if it is not there."""
-    if not warehouse.query(COLUMNS, table):
+    if not warehouse.columns(table):
         return 0
     [(held,)] = warehouse.query(f"select count(*) from {'.'.join(map(quote, table.split('.')))}")
     return held

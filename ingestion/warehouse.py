@@ -16,12 +16,6 @@ from dlt.common.destination import AnyDestination, DestinationCapabilitiesContex
 from ingestion.destination import ExactPostgres
 from ingestion.errors import LOCKED, KindError
 
-COLUMNS = """
-    select column_name, data_type
-    from information_schema.columns
-    where table_schema || '.' || table_name = %s
-"""
-
 
 class Warehouse(Protocol):
     """What the pipeline needs of a warehouse. Tables are named `dataset.table`, parameters written `%s`."""
@@ -32,6 +26,9 @@ class Warehouse(Protocol):
 
     def query(self, statement: str, *parameters: Any) -> list[tuple]:
         """The rows of a query."""
+
+    def columns(self, table: str) -> dict[str, str]:
+        """The columns of a table and their types; none if it is not there."""
 
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`, whose columns have the types of the table `like`."""
@@ -73,6 +70,13 @@ class DuckDB:
         """The rows of a query."""
         return self.connection.execute(statement.replace("%s", "?"), parameters).fetchall()
 
+    def columns(self, table: str) -> dict[str, str]:
+        """The columns of a table and their types; the information schema would go through those of all tables."""
+        try:
+            return dict(self.query("select name, type from pragma_table_info(%s)", table))
+        except duckdb.CatalogException:
+            return {}
+
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`."""
         with self.connection.cursor() as cursor:
@@ -100,9 +104,19 @@ class Postgres:
             cursor.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
+    def columns(self, table: str) -> dict[str, str]:
+        """The columns of a table and their types."""
+        return dict(
+            self.query(
+                "select column_name, data_type from information_schema.columns "
+                "where table_schema = %s and table_name = %s",
+                *table.split("."),
+            )
+        )
+
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`, a temporary table for as long as the query runs."""
-        types = dict(self.query(COLUMNS, like)) | {"_row": "bigint"}
+        types = self.columns(like) | {"_row": "bigint"}
         columns = ", ".join(f'"{name}" {types.get(name, "text")}' for name in incoming.column_names)
         with self.connection, self.connection.cursor() as cursor:
             cursor.execute(f"create temporary table incoming ({columns}) on commit drop")

@@ -25,6 +25,7 @@ from dlt.sources.filesystem import filesystem
 from ingestion.errors import KindError
 from ingestion.sources import Days
 from ingestion.sources.lines import CHUNK_BYTES, Block, Line, parse_csv, read_blocks, read_lines
+from ingestion.warehouse import Warehouse
 
 MANIFEST = "file_manifest"
 BATCH_BYTES = 16 << 20
@@ -38,8 +39,8 @@ MANIFEST_SCHEMA = pa.schema(
 )
 LOADED = """
     select manifest.file_path, manifest.sha256
-    from file_manifest as manifest
-    inner join _dlt_loads as loads on manifest._dlt_load_id = loads.load_id
+    from raw_files.file_manifest as manifest
+    inner join raw_files._dlt_loads as loads on manifest._dlt_load_id = loads.load_id
     where loads.status = 0
 """
 
@@ -53,14 +54,9 @@ def digest(file: FileItemDict) -> str:
     return sha256.hexdigest()
 
 
-def already_loaded() -> dict[str, str]:
+def already_loaded(warehouse: Warehouse) -> dict[str, str]:
     """The files of complete loads: path and SHA-256."""
-    dataset = dlt.current.pipeline().dataset()
-    if MANIFEST not in dataset.schema.tables or not dataset.schema.tables[MANIFEST].get("x-normalizer", {}).get(
-        "seen-data"
-    ):
-        return {}
-    return dict(dataset(LOADED).fetchall())
+    return dict(warehouse.query(LOADED)) if warehouse.columns(f"raw_files.{MANIFEST}") else {}
 
 
 def list_files(bucket_url: str, pattern: str) -> list[FileItemDict]:
@@ -132,6 +128,7 @@ def block_to_table(path: str, block: Block) -> pa.Table:
 
 @dlt.source(name="files", max_table_nesting=0)
 def files(
+    warehouse: Warehouse,
     bucket_url: str = dlt.config.value,
     datasets: dict[str, str] = dlt.config.value,
     csv_columns: dict[str, list[str]] = dlt.config.value,
@@ -153,7 +150,7 @@ def files(
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
     )
     def manifest() -> Iterator[pa.Table]:
-        known = {} if full_refresh or days else already_loaded()
+        known = {} if full_refresh or days else already_loaded(warehouse)
         for dataset, pattern in wanted.items():
             batch: list[dict] = []
             size = 0

@@ -63,6 +63,7 @@ def shop(
     with_keys = [table for table in wanted if table in key_tables]
     snapshot = Snapshot(credentials.to_native_representation(), readers=len(wanted) + len(with_keys))
     metadata = reflect(snapshot.engine, schema, wanted)
+    held = raw_tables()
     for name in wanted:
         table = metadata.tables[f"{schema}.{name}"]
         watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds), days)
@@ -70,6 +71,7 @@ def shop(
         resource = rows(
             table,
             snapshot.engine,
+            held.get(name, {}),
             snapshot,
             query_adapter_callback=watermark.changed_rows if has_cursor else None,
             write_disposition="replace" if full_refresh else MERGE,
@@ -98,9 +100,14 @@ def reflect(engine: Engine, schema: str, wanted: list[str]) -> MetaData:
 
 
 def rows(
-    table: Table, engine: Engine, snapshot: Snapshot | None = None, query_adapter_callback: Any = None, **options: Any
+    table: Table,
+    engine: Engine,
+    held: TTableSchemaColumns,
+    snapshot: Snapshot | None = None,
+    query_adapter_callback: Any = None,
+    **options: Any,
 ) -> DltResource:
-    """The rows of a table, read in a snapshot; without one, just what dlt knows of its columns."""
+    """The rows of a table that has these columns in raw, read in a snapshot; without one, just what dlt knows of it."""
     register_table_loader_backend("exact", ExactTableLoader)
 
     def query_with_texts(query: Select, *context: Any) -> Select:
@@ -128,7 +135,7 @@ def rows(
     as_text: list[Column] = []
     resource = read()
     columns = resource.compute_table_schema()["columns"]
-    texts |= retyped(columns, raw_columns(table.name))
+    texts |= retyped(columns, held)
     if texts:
         as_text += [column for column in table.columns if column.name in texts]
         if any(column.primary_key for column in as_text):
@@ -142,10 +149,10 @@ def rows(
     return resource
 
 
-def raw_columns(table: str) -> TTableSchemaColumns:
-    """The columns that a table of the shop has in raw."""
+def raw_tables() -> dict[str, TTableSchemaColumns]:
+    """The columns that the tables of the shop have in raw."""
     schema = dlt.current.pipeline().schemas.get("shop")
-    return schema.get_table_columns(table) if schema and table in schema.tables else {}
+    return {name: schema.get_table_columns(name) for name in schema.tables} if schema else {}
 
 
 def retyped(columns: TTableSchemaColumns, held: TTableSchemaColumns) -> dict[str, str]:

@@ -34,9 +34,9 @@ from ingestion.errors import KindError
 from ingestion.sources.captured import CHANGE_COLUMNS, CHANGE_KEY, CapturedTable, TableChanges
 from ingestion.sources.copy import arrow_schema
 from ingestion.sources.pgoutput import Change, Decoder
-from ingestion.sources.shop import MERGE, key_columns, keys, raw_columns, reflect, rows
+from ingestion.sources.shop import MERGE, key_columns, keys, raw_tables, reflect, rows
 from ingestion.sources.snapshot import Snapshot, open_engine
-from ingestion.warehouse import COLUMNS, Warehouse
+from ingestion.warehouse import Warehouse
 
 PROGRESS = "replication_progress"
 PROGRESS_COLUMNS: TTableSchemaColumns = {
@@ -215,8 +215,9 @@ class Replication:
 
     def capture(self, table: Table) -> CapturedTable:
         """The columns of a table as the other mode loads them, and those that raw has from earlier."""
-        held = {name: column for name, column in raw_columns(table.name).items() if not name.startswith("_dlt")}
-        columns = rows(table, self.engine).compute_table_schema()["columns"] | held
+        raw = raw_tables().get(table.name, {})
+        held = {name: column for name, column in raw.items() if not name.startswith("_dlt")}
+        columns = rows(table, self.engine, raw).compute_table_schema()["columns"] | held
         key = [column.name for column in table.primary_key]
         return CapturedTable(
             self.dataset, table.name, columns, key, self.key_tables.get(table.name), key_columns(table)
@@ -224,7 +225,7 @@ class Replication:
 
     def known_progress(self) -> tuple[int, str] | None:
         """How far this warehouse came with this slot, and with which columns."""
-        if not self.warehouse.query(COLUMNS, f"{self.dataset}.{PROGRESS}"):
+        if not self.warehouse.columns(f"{self.dataset}.{PROGRESS}"):
             return None
         found = self.warehouse.query(
             f"select lsn, layout from {quote(self.dataset)}.{PROGRESS} where slot_name = %s", self.slot_name
@@ -361,7 +362,8 @@ class Replication:
     def whole_table(self, name: str, snapshot: Snapshot, lsn: int, is_first: bool) -> list[DltResource]:
         """All rows of a table: as they are, and as versions."""
         table = self.tables[name]
-        source = rows(self.shop_tables[name], snapshot.engine, snapshot).with_name(f"{name}_snapshot")
+        raw = raw_tables().get(name, {})
+        source = rows(self.shop_tables[name], snapshot.engine, raw, snapshot).with_name(f"{name}_snapshot")
         if not is_first:
             # Rows that raw holds already have their version already.
             source.add_map(partial(drop_unchanged, self.warehouse, f"{self.dataset}.{name}", table.key))

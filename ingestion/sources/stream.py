@@ -26,7 +26,7 @@ from ingestion.sources import Days
 from ingestion.sources.copy import arrow_schema
 from ingestion.sources.lines import decoded
 from ingestion.sources.shop import MERGE
-from ingestion.warehouse import COLUMNS, Warehouse
+from ingestion.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message, TopicPartition
@@ -101,7 +101,7 @@ def first_wanted(partition: str, held: tuple[int, int] | None, low: int, high: i
 
 def held_offsets(warehouse: Warehouse, table: str) -> dict[tuple[str, int], tuple[int, int]]:
     """The lowest and highest offset in the warehouse of each topic and partition."""
-    if not warehouse.query(COLUMNS, f"{DATASET}.{table}"):
+    if not warehouse.columns(f"{DATASET}.{table}"):
         return {}
     return {
         (topic, partition): (lowest, highest)
@@ -217,7 +217,7 @@ def stream(
             consumer.close()
 
     for table, topic in topics.items():
-        exists = bool(warehouse.query(COLUMNS, f"{DATASET}.{table}"))
+        exists = warehouse.columns(f"{DATASET}.{table}")
         if (only is None or table in only) and (bootstrap_servers or not exists):
             yield dlt.resource(
                 new_messages,
