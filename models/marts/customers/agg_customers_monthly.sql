@@ -2,7 +2,8 @@
 -- stands at as_of_date. Everything is counted from the first sale to that day: no column adds up over months.
 with
 
--- All months of who bought or gave back anew, and everyone in the months whose last day moved.
+-- All months of who bought or gave back anew, and everyone in the months whose last day moved or that are the latest no
+-- more: a month that was the latest on its very last day keeps that day.
 {% call touched(['identity_key', 'month_start_date']) %}
 select movers.identity_key, months.month_start_date
 from (
@@ -15,13 +16,13 @@ union all
 select customers.identity_key, months.month_start_date
 from (select distinct identity_key from {{ ref('fct_orders') }}) as customers
 cross join {{ ref('int_months_derived') }} as months
-where (months.month_start_date, months.as_of_date) not in (
-    select held.month_start_date, held.as_of_date from {{ this }} as held
+where (months.month_start_date, months.as_of_date, months.is_latest) not in (
+    select held.month_start_date, held.as_of_date, held.is_latest from {{ this }} as held
 )
 union all
 select held.identity_key, held.month_start_date from {{ this }} as held
-where (held.month_start_date, held.as_of_date) not in (
-    select months.month_start_date, months.as_of_date from {{ ref('int_months_derived') }} as months
+where (held.month_start_date, held.as_of_date, held.is_latest) not in (
+    select months.month_start_date, months.as_of_date, months.is_latest from {{ ref('int_months_derived') }} as months
 )
 {% endcall %}
 
@@ -41,10 +42,6 @@ refunds as (
 
 months as (
     select * from {{ ref('int_months_derived') }}
-),
-
-bounds as (
-    select * from {{ ref('int_calendar_bounds_derived') }}
 ),
 
 -- A return takes its money off on the day it is posted. It is no purchase: recency and frequency do not see it.
@@ -68,6 +65,7 @@ counted as (
     select
         months.month_start_date,
         months.as_of_date,
+        months.is_latest,
         movements.identity_key,
         min(movements.sale_date) as first_sale_date,
         max(movements.sale_date) as last_sale_date,
@@ -83,7 +81,7 @@ counted as (
     {% else %}
     inner join months on movements.posted_date <= months.as_of_date
     {% endif %}
-    group by months.month_start_date, months.as_of_date, movements.identity_key
+    group by months.month_start_date, months.as_of_date, months.is_latest, movements.identity_key
     having count(movements.sale_date) > 0
 ),
 
@@ -116,10 +114,9 @@ final as (
         {{ money('derived.monetary_amount') }} as monetary_amount,
 
         -- flags
-        derived.as_of_date = bounds.as_of_date as is_latest,
+        derived.is_latest,
         derived.as_of_date = derived.month_end_date as is_month_complete
     from derived
-    cross join bounds
 )
 
 select * from final
