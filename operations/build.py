@@ -1,5 +1,6 @@
 """`dbt build` as a step of a run, and what it leaves for the history; as `__main__`, the dbt commands themselves."""
 
+import gc
 import json
 import os
 import sys
@@ -43,6 +44,8 @@ def main(arguments: list[str]) -> int:
     """Check the freshness of the sources and build, in one process that parses the project once."""
     from dbt.cli.main import dbtRunner
 
+    # The project stays in memory to the end: looking for garbage in it again and again takes a tenth of the time.
+    gc.disable()
     parsed = dbtRunner().invoke(["--quiet", "parse"])
     if not parsed.success:
         return 2

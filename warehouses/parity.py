@@ -8,6 +8,7 @@ Each engine works in one process from start to end, which parses the project onc
 """
 
 import argparse
+import gc
 import json
 import os
 import pickle
@@ -163,6 +164,7 @@ def settle_in(environment: dict[str, str], log: Path) -> None:
     """Begin the process of an engine: its settings, and one log for all that it and Java say."""
     os.environ.update(environment)
     os.chdir(ROOT)
+    gc.disable()  # as in operations/build.py
     stream = log.open("w")
     for number in (1, 2):
         os.dup2(stream.fileno(), number)

@@ -132,7 +132,7 @@ def tiny_shop(workspace: Workspace) -> Workspace:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tiny_shop: Workspace) -> Workspace:
+def pipeline(warm_workspace: Workspace, tiny_shop: Workspace) -> Workspace:
     """A tiny shop, loaded and built once: what `make run` leaves behind."""
     tiny_shop.ingest()
     tiny_shop.dbt("build")

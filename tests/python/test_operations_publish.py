@@ -62,8 +62,8 @@ PROJECT = {
 }
 # Opens the published file over and over, and keeps one session open all the time, until a file appears.
 READER = """
-import duckdb, json, os, pathlib, sys
-os.nice(19)  # what it reads without pause must not slow down what it watches
+import duckdb, json, os, pathlib, sys, time
+os.nice(19)  # what it reads almost without pause must not slow down what it watches
 published, stop = sys.argv[1:]
 look = '''
     select min(round), max(round), count(*) from (
@@ -82,6 +82,7 @@ try:
         other.close()
         assert patient.execute(look).fetchone() == kept
         opened += 1
+        time.sleep(0.02)
         if not seen or seen[-1] != state:
             seen.append(state)
 except Exception as problem:

@@ -92,7 +92,9 @@ def test_a_full_disk_of_a_worker_is_named_and_the_next_load_catches_up(lake):
 
 # One session does all of it: each costs half a minute.
 LOOK = """
+import os
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 
@@ -112,9 +114,14 @@ with duckdb.connect(lake.landing_file(), read_only=True) as landing, spark.sessi
     now = sorted(session.table(mart).collect())
     assert sorted(session.sql(as_of).collect()) == before != now
 
+    file = session.sql("select file_path from raw_shop.orders.files").first()[0]
+    orphan = Path(file.removeprefix("file:")).with_name("left-behind.parquet")
+    orphan.touch()
+    os.utime(orphan, (0, 0))
     care.look_after(session, tables, 0, dry_run=True)
-    assert sorted(session.sql(as_of).collect()) == before
+    assert sorted(session.sql(as_of).collect()) == before and orphan.exists()
     care.look_after(session, tables, 0, dry_run=False)
+    assert not orphan.exists()
     care.look_after(session, tables, 0, dry_run=True)
     assert sorted(session.table(mart).collect()) == now
     assert session.sql(f"select count(*) from {mart}.snapshots").first()[0] == 1

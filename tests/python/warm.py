@@ -16,9 +16,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 SERVER = """
-import atexit, importlib, json, os, sys, traceback
+import atexit, gc, importlib, json, os, sys, traceback
 
 modules = {name: importlib.import_module(name) for name in sys.argv[1:]}
+gc.disable()  # commands are too short to pay for it
 for line in sys.stdin:
     request = json.loads(line)
     child = os.fork()
