@@ -8,7 +8,7 @@ as counts of microseconds, dates of days: cheaper than text on both sides, and e
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +16,9 @@ from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from pyarrow import csv
 from sqlalchemy import Connection
 
-# Read, written and loaded at once: groups of rows smaller than DuckDB's own, 122,880, cost it twice as much.
 BLOCK_BYTES = 32 << 20
+# As many rows as DuckDB stores together: to load groups of other sizes costs it half as much again.
+GROUP_ROWS = 122_880
 # Every table with decimals has this column: values that no type in the warehouse can hold, as JSON of column to text.
 UNREADABLE = "unreadable_values"
 
@@ -116,7 +117,7 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
     writer.start()
     try:
         with os.fdopen(read_end, "rb") as source:
-            for table in _read(source, counted(schema)):
+            for table in in_groups(_read(source, counted(schema))):
                 columns = [column.cast(type_) for column, type_ in zip(table.columns, schema.types, strict=True)]
                 yield pa.Table.from_arrays(columns, schema=schema)
     except pa.ArrowInvalid:
@@ -128,6 +129,22 @@ def copy_to_arrow(connection: Connection, query: str, columns: TTableSchemaColum
         writer.join()
     if failures:
         raise failures[0]
+
+
+def in_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables that DuckDB likes, as long as they are not too large."""
+    held: pa.Table | None = None
+    for table in tables:
+        held = pa.concat_tables([held, table]) if held else table
+        while held.num_rows >= GROUP_ROWS:
+            yield held.slice(0, GROUP_ROWS)
+            held = held.slice(GROUP_ROWS)
+        if held.nbytes > BLOCK_BYTES:
+            yield held
+            held = None
+    # A table without rows is the whole answer.
+    if held or not table:
+        yield held
 
 
 def counted(schema: pa.Schema) -> pa.Schema:

@@ -20,7 +20,15 @@ from psycopg2.extensions import make_dsn, parse_dsn
 from sqlalchemy import Connection
 
 from ingestion.errors import KindError, first_line, reading_failed
-from ingestion.sources.copy import BLOCK_BYTES, arrow_schema, copy_to_arrow, exact, literal, with_unreadable
+from ingestion.sources.copy import (
+    BLOCK_BYTES,
+    GROUP_ROWS,
+    arrow_schema,
+    copy_to_arrow,
+    exact,
+    literal,
+    with_unreadable,
+)
 
 CHUNK_ROWS = 2048  # what DuckDB hands over at once: few, for rows may be large
 # Types of Postgres, by their numbers.
@@ -105,7 +113,7 @@ def scan_to_arrow(
             for batch in found.to_arrow_reader(CHUNK_ROWS):
                 some.append(batch)
                 size += batch.nbytes
-                if size > BLOCK_BYTES:
+                if len(some) == GROUP_ROWS // CHUNK_ROWS or size > BLOCK_BYTES:
                     yield pa.Table.from_batches(some).cast(schema)
                     some, size, empty = [], 0, None
             if some or empty:
