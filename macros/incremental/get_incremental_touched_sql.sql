@@ -11,12 +11,18 @@
     {%- set found = modules.re.search(
         '/\* touched: (.*?) \*/\s*touched as \((.*)\),\s*/\* end of touched \*/', compiled_code, modules.re.DOTALL
     ) -%}
+    {%- set touched = target_relation.identifier ~ '__touched' -%}
     {%- set held -%}
         select {{ columns }} from {{ target_relation }}
         {%- if found %}
-        where ({{ found.group(1) }}) in ({{ found.group(2) }})
+        where ({{ found.group(1) }}) in (select * from {{ touched }})
         {%- endif %}
     {%- endset -%}
+    {%- if found %}
+    {#- A table of its own: a planner that does not know how few keys there are reads all of the model into memory. #}
+    drop table if exists {{ touched }};
+    create temporary table {{ touched }} as {{ found.group(2) }};
+    {% endif %}
     drop table if exists {{ differences }};
     create temporary table {{ differences }} as
     select false as is_new, gone.* from (
