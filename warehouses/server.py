@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -75,10 +77,22 @@ class Server:
         self.run("pg_ctl", "-m", "fast", "-w", "-t", "120", "-s", "stop")
 
     def running(self) -> bool:
-        """Whether it runs."""
-        if not self.data.exists():
+        """Whether it runs; one that was killed is given a moment to vanish."""
+        until = time.monotonic() + 10
+        while self.pid() and subprocess.run(self.command("pg_ctl", "status"), capture_output=True).returncode == 0:
+            if self.answers() or time.monotonic() > until:
+                return True
+            time.sleep(0.1)
+        return False
+
+    def answers(self) -> bool:
+        """Whether something listens on its port, which the file with its process number says, too."""
+        try:
+            port = int((self.data / "postmaster.pid").read_text().splitlines()[3])
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except (OSError, ValueError, IndexError):
             return False
-        return subprocess.run(self.command("pg_ctl", "status"), capture_output=True).returncode == 0
+        return True
 
     def pid(self) -> int | None:
         """The process of the server."""
