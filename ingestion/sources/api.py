@@ -13,7 +13,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -214,6 +214,19 @@ def to_table(records: list[Any], endpoint: Endpoint) -> pa.Table:
     return pa.table(columns, schema)
 
 
+def once_each(pages: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The pages without repeats, last page first: of records with one key, the one delivered last stays."""
+    seen: set[str] = set()
+    for page in reversed(list(pages)):
+        keys = page.column(RECORD_KEY).to_pylist()
+        kept = []
+        for row in reversed(range(len(keys))):
+            if keys[row] not in seen:
+                seen.add(keys[row])
+                kept.append(row)
+        yield page.take(pa.array(kept[::-1], pa.int64()))
+
+
 def newest_moment(records: list[Any], endpoint: Endpoint, known: str | None) -> str | None:
     """The latest moment at which one of the records changed, those of the future excepted."""
     now = datetime.now(UTC)
@@ -306,6 +319,10 @@ def api(
         if not days:
             state["newest"] = newest
 
+    def read_whole(name: str) -> Iterator[pa.Table]:
+        # Pages overlap and may shift while they are read. A merge takes repeats out, a replaced table would keep them.
+        yield from once_each(read(name))
+
     def questions(endpoint: Endpoint, newest: str | None) -> Iterator[dict[str, Any]]:
         """The parameters to ask with: changes since the last run, or the days since then in windows."""
         if days and not endpoint.by_date:
@@ -332,7 +349,7 @@ def api(
             if not endpoint.by_date:
                 columns[endpoint.changed_by]["dedup_sort"] = "desc"
             yield dlt.resource(
-                read,
+                read_whole if full_refresh else read,
                 name=name,
                 primary_key=RECORD_KEY,
                 columns=columns,
