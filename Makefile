@@ -47,11 +47,10 @@ test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit
 	$(call step,Browser for the docs test)
 	@scripts/browser.sh
 	$(call step,Tests)
-	@$(PY) -m pytest --numprocesses 3 --dist loadfile
+	@$(PY) -m pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: spark-test
 spark-test: spark-setup ## Compare a tiny shop on Spark with DuckDB, mart by mart
-	@$(PY) -m warehouses jars
 	@$(PY) -m pytest tests/python/test_spark.py
 
 .PHONY: setup
@@ -65,6 +64,7 @@ spark-setup: .venv/.storehouse-spark ## Install Spark too, for TARGET=spark
 
 .venv/.storehouse-spark: requirements-spark.txt $(READY)
 	@scripts/setup.sh spark
+	@$(PY) -m warehouses jars
 
 ##@ The demo shop
 

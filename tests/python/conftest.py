@@ -18,8 +18,15 @@ from warm import Warm
 ROOT = Path(__file__).parents[2]
 # Where Spark and its libraries can be had: make spark-test
 JARS = Path(ROOT, os.environ.get("STOREHOUSE_DATA_DIR", "data"), "warehouses", "jars")
-collect_ignore = [] if find_spec("pyspark") and JARS.exists() else ["test_spark.py"]
+collect_ignore = [] if find_spec("pyspark") and any(JARS.glob("*.jar")) else ["test_spark.py"]
+# The files that take longest, to begin with: one that begins last runs on when the others are done.
+LONG = ("test_spark", "test_incremental", "test_operations", "test_cdc", "test_warehouses", "test_ingestion")
 BIN = Path(sys.executable).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 @dataclass
