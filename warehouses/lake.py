@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 TYPES = {"JSON": "varchar", "UUID": "varchar"}
+LOADS = "_dlt_loads"
 
 
 def landing_file() -> Path:
@@ -50,9 +51,9 @@ def deliver() -> None:
 
 
 def landed_tables(landing: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str, list[str]]]:
-    """Dataset, name and primary key of every table that dlt loaded."""
+    """Dataset, name and primary key of all that dlt loaded; its loads come last, when all that they say is there."""
     datasets = landing.execute(
-        "select table_schema from information_schema.tables where table_name = '_dlt_loads' order by 1"
+        "select table_schema from information_schema.tables where table_name = ? order by 1", [LOADS]
     ).fetchall()
     for (dataset,) in datasets:
         [schema] = landing.execute(
@@ -66,12 +67,19 @@ def landed_tables(landing: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, str
         columns = {name: table["columns"].items() for name, table in json.loads(schema)["tables"].items()}
         for (table,) in present:
             yield dataset, table, [name for name, column in columns.get(table, ()) if column.get("primary_key")]
+    for (dataset,) in datasets:
+        yield dataset, LOADS, ["load_id"]
+
+
+def load_column(table: str) -> str:
+    """The column that says with which load a row came."""
+    return "load_id" if table.endswith(f".{LOADS}") else "_dlt_load_id"
 
 
 def delivered(session: "SparkSession", tables: list[str]) -> dict[str, tuple[int, str | None]]:
     """The rows and the last load of each table that is in the lake already."""
     looks = [
-        f"select '{table}' as name, count(*) as held, max(_dlt_load_id) as last from {table}"
+        f"select '{table}' as name, count(*) as held, max({load_column(table)}) as last from {table}"
         for table in tables
         if session.catalog.tableExists(table)
     ]
@@ -94,13 +102,14 @@ def deliver_table(
     select = ", ".join(f'cast("{name}" as {TYPES.get(type_, type_)}) as "{name}"' for name, type_ in columns.items())
     if held and list(columns) == session.table(table).columns:
         [wanted, incoming] = landing.execute(
-            f"select count(*), count(*) filter (where _dlt_load_id > ?) from {table}", [last]
+            f"select count(*), count(*) filter (where {load_column(table)} > ?) from {table}", [last]
         ).fetchone()
         if not incoming and held == wanted:
             return
         if incoming:
             landing.execute(
-                f"copy (select {select} from {table} where _dlt_load_id > ?) to '{file}' (format parquet)", [last]
+                f"copy (select {select} from {table} where {load_column(table)} > ?) to '{file}' (format parquet)",
+                [last],
             )
             new = session.read.parquet(file)
             matched = new.join(session.table(table), keys, "left_semi").count() if keys else 0

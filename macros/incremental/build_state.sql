@@ -23,7 +23,6 @@
     )
 {%- endmacro %}
 
-{#- On Spark, which has no transactions, every build is a full one and nothing is noted. -#}
 {% macro is_building() -%}
-    {{ return(execute and target.type != 'spark' and flags.WHICH in ['build', 'run', 'seed', 'snapshot', 'retry']) }}
+    {{ return(execute and flags.WHICH in ['build', 'run', 'seed', 'snapshot', 'retry']) }}
 {%- endmacro %}

@@ -10,17 +10,24 @@
         {%- set parts = [] -%}
         {%- set parents = [] -%}
         {%- do add_fingerprint_parts(node, parts, parents) -%}
-        {%- set recorded -%}
-            select model_name, fingerprint from {{ build_state('models') }}
-            where model_name in ('{{ parents | join("', '") }}')
-            order by model_name
-        {%- endset -%}
-        {%- for row in run_query(recorded).rows -%}
-            {%- do parts.append(row[0] ~ '=' ~ row[1]) -%}
-        {%- endfor -%}
+        {%- do parts.extend(recorded_fingerprints(parents)) -%}
         {%- do fingerprints.update({node.name: local_md5(parts | join('\n'))}) -%}
     {%- endif -%}
     {{ return(fingerprints[node.name]) }}
+{% endmacro %}
+
+{# What is known of the last builds of some models: texts like `name=fingerprint`, in the order of their names. #}
+{% macro recorded_fingerprints(names) %}
+    {{ return(adapter.dispatch('recorded_fingerprints', 'storehouse')(names)) }}
+{% endmacro %}
+
+{% macro default__recorded_fingerprints(names) %}
+    {%- set recorded -%}
+        select model_name || '=' || fingerprint from {{ build_state('models') }}
+        where model_name in ('{{ names | join("', '") }}')
+        order by model_name
+    {%- endset -%}
+    {{ return(run_query(recorded).columns[0].values() | list) }}
 {% endmacro %}
 
 {% macro add_fingerprint_parts(node, parts, parents) %}

@@ -8,9 +8,7 @@
     {%- set columns = arguments.dest_columns | map(attribute='name') | join(', ') -%}
     {%- set unique_key = arguments.unique_key if arguments.unique_key is string else arguments.unique_key | join(', ') -%}
     {%- set differences = target_relation.identifier ~ '__differences' -%}
-    {%- set found = modules.re.search(
-        '/\* touched: (.*?) \*/\s*touched as \((.*)\),\s*/\* end of touched \*/', compiled_code, modules.re.DOTALL
-    ) -%}
+    {%- set found = find_touched() -%}
     {%- set touched = target_relation.identifier ~ '__touched' -%}
     {%- set held -%}
         select {{ columns }} from {{ target_relation }}
@@ -37,17 +35,33 @@
         {{ held }}
     ) as come;
 
-    insert into {{ build_state('changes') }}
-    select '{{ model.name }}', '(incremental)', '{{ invocation_id }}', {{ next_change_number() }};
-    {% for column in config.get('meta', {}).get('feeds', []) %}
-    insert into {{ build_state('changes') }}
-    select distinct '{{ model.name }}', '{{ column }}', cast({{ column }} as {{ dbt.type_string() }}), {{ next_change_number() }}
-    from {{ differences }}
-    where {{ column }} is not null;
-    {% endfor %}
+    {{ note_differences(differences) }};
+
     delete from {{ target_relation }}
     where ({{ unique_key }}) in (select {{ unique_key }} from {{ differences }} where not is_new);
 
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }} from {{ differences }} where is_new;
 {% endmacro %}
+
+{# Where the compiled model has its `touched`: group 1 is the key, group 2 the query; none where all of it is compared. #}
+{% macro find_touched() %}
+    {{ return(modules.re.search(
+        '/\* touched: (.*?) \*/\s*touched as \((.*)\),\s*/\* end of touched \*/', compiled_code, modules.re.DOTALL
+    )) }}
+{% endmacro %}
+
+{# The statement that notes which values changed, for the models above, and that this build was an incremental one. #}
+{% macro note_differences(differences) -%}
+    insert into {{ build_state('changes') }}
+    select '{{ model.name }}', changed.column_name, changed.column_value, {{ next_change_number() }}
+    from (
+        select '(incremental)' as column_name, '{{ invocation_id }}' as column_value
+        {%- for column in config.get('meta', {}).get('feeds', []) %}
+        union
+        select '{{ column }}', cast({{ column }} as {{ dbt.type_string() }})
+        from {{ differences }}
+        where {{ column }} is not null
+        {%- endfor %}
+    ) as changed
+{%- endmacro %}

@@ -3,9 +3,12 @@
     incremental model tells the models above that everything may have changed.
 #}
 {% macro note_build() %}
-    {%- if not is_building() -%}
-        {{ return('') }}
+    {%- if is_building() -%}
+        {%- do adapter.dispatch('note_build', 'storehouse')() -%}
     {%- endif -%}
+{% endmacro %}
+
+{% macro default__note_build() %}
     {%- if model.config.materialized == 'incremental' -%}
         {%- set full -%}
             insert into {{ build_state('changes') }}

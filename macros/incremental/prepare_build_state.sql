@@ -26,6 +26,22 @@
     {%- for dataset, dlt_loads in loads_of_datasets.items() if dlt_loads -%}
         {%- do number_loads(dataset, dlt_loads) -%}
     {%- endfor -%}
+    {%- do begin_builds() -%}
+{% endmacro %}
+
+{# What an engine without transactions over several tables must do before the first model and after the last one. #}
+{% macro begin_builds() %}
+    {%- do adapter.dispatch('begin_builds', 'storehouse')() -%}
+{% endmacro %}
+
+{% macro default__begin_builds() %}
+{% endmacro %}
+
+{% macro end_builds() %}
+    {%- do adapter.dispatch('end_builds', 'storehouse')() -%}
+{% endmacro %}
+
+{% macro default__end_builds() %}
 {% endmacro %}
 
 {% macro number_loads(dataset, dlt_loads) %}
@@ -58,6 +74,7 @@
     {%- if not is_building() -%}
         {{ return('') }}
     {%- endif -%}
+    {%- do end_builds() -%}
     {%- set names = graph.nodes.values() | map(attribute='name') | join("', '") -%}
     {%- do run_query("delete from " ~ build_state('models') ~ " where model_name not in ('" ~ names ~ "')") -%}
     {%- set digested -%}

@@ -5,9 +5,7 @@
 {% macro should_full_refresh() %}
     {%- set asked = config.get('full_refresh') -%}
     {%- set asked = flags.FULL_REFRESH if asked is none else asked -%}
-    {%- if target.type == 'spark' and model.config.materialized == 'incremental' -%}
-        {{ return(true) }}
-    {%- elif not execute or asked or model.config.materialized != 'incremental' -%}
+    {%- if not execute or asked or model.config.materialized != 'incremental' -%}
         {{ return(asked) }}
     {%- endif -%}
     {#- dbt asks many times for each model: the answer is kept for as long as its context lives. -#}
@@ -18,6 +16,10 @@
 {% endmacro %}
 
 {% macro can_be_continued() %}
+    {{ return(adapter.dispatch('can_be_continued', 'storehouse')()) }}
+{% endmacro %}
+
+{% macro default__can_be_continued() %}
     {%- if adapter.get_relation(target.database, 'build_state', 'models') is none -%}
         {{ return(false) }}
     {%- endif -%}

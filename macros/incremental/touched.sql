@@ -70,5 +70,9 @@
 
 {#- The last change that this model has taken in. -#}
 {% macro digested_number() -%}
+    {{ return(adapter.dispatch('digested_number', 'storehouse')()) }}
+{%- endmacro %}
+
+{% macro default__digested_number() -%}
     (select models.digested_number from {{ build_state('models') }} as models where models.model_name = '{{ model.name }}')
 {%- endmacro %}

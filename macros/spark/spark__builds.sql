@@ -1,0 +1,109 @@
+{#
+    Spark has no transaction in which a model and what is known of its build could change together. So a run takes back
+    beforehand what it is about to make untrue, as if all of its models were built in full, keeps in mind what is true,
+    and writes that down at its end. After a run that was killed, its models are built in full.
+      number     that of the changes which this run would make
+      recorded   what was known of the last build of each model
+      rebuilt    the number of the last full build of each model or dataset
+      built      what this run has built
+#}
+{% macro spark__begin_builds() %}
+    {%- set builds = {'number': run_query('select ' ~ next_change_number()).rows[0][0] | int} -%}
+    {%- do builds.update({'recorded': {}, 'rebuilt': {}, 'built': {}}) -%}
+    {%- for row in run_query('select model_name, fingerprint, digested_number from ' ~ build_state('models')).rows -%}
+        {%- do builds.recorded.update({row[0]: {'fingerprint': row[1], 'digested_number': row[2]}}) -%}
+    {%- endfor -%}
+    {%- set rebuilt -%}
+        select producer, max(change_number) from {{ build_state('changes') }} where column_name = '*' group by producer
+    {%- endset -%}
+    {%- for row in run_query(rebuilt).rows -%}
+        {%- do builds.rebuilt.update({row[0]: row[1] | int}) -%}
+    {%- endfor -%}
+    {%- do graph.update({'builds of ' ~ invocation_id: builds}) -%}
+    {%- set names = [] -%}
+    {%- set incremental = [] -%}
+    {%- for unique_id in selected_resources if unique_id.split('.')[0] in ['model', 'seed', 'snapshot'] -%}
+        {%- set node = graph.nodes[unique_id] -%}
+        {%- do names.append(node.name) -%}
+        {%- if node.config.materialized == 'incremental' -%}
+            {%- do incremental.append(node.name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- do run_query(
+        "insert into " ~ build_state('changes') ~ " select name, '*', null, " ~ builds.number
+        ~ " from explode(array('" ~ incremental | join("', '") ~ "')) as selected (name)"
+    ) -%}
+    {%- do run_query(
+        "delete from " ~ build_state('models') ~ " where model_name in ('" ~ names | join("', '") ~ "')"
+    ) -%}
+{% endmacro %}
+
+{% macro spark__builds() -%}
+    {{ return(graph.get('builds of ' ~ invocation_id)) }}
+{%- endmacro %}
+
+{% macro spark__recorded_fingerprints(names) %}
+    {%- set fingerprints = [] -%}
+    {%- for name in names | sort -%}
+        {%- set known = spark__builds().built.get(name) or spark__builds().recorded.get(name) -%}
+        {%- if known -%}
+            {%- do fingerprints.append(name ~ '=' ~ known.fingerprint) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ return(fingerprints) }}
+{% endmacro %}
+
+{% macro spark__can_be_continued() %}
+    {#- Only a run that changes models knows of the last ones. -#}
+    {%- set recorded = (spark__builds() or {'recorded': {}}).recorded.get(model.name) -%}
+    {%- if not recorded or recorded.digested_number is none -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {%- set producers = [] -%}
+    {%- do add_producers(model, producers) -%}
+    {%- for producer in producers if spark__builds().rebuilt.get(producer, 0) > recorded.digested_number -%}
+        {{ return(false) }}
+    {%- endfor -%}
+    {{ return(recorded.fingerprint == fingerprint(model)) }}
+{% endmacro %}
+
+{% macro spark__digested_number() -%}
+    {{ return(spark__builds().recorded[model.name].digested_number | int if execute) }}
+{%- endmacro %}
+
+{% macro spark__note_full_build() %}
+    {%- do spark__builds().rebuilt.update({model.name: spark__builds().number}) -%}
+{% endmacro %}
+
+{% macro spark__note_build() %}
+    {%- do spark__builds().built.update({model.name: {
+        'fingerprint': fingerprint(model), 'is_incremental': model.config.materialized == 'incremental'
+    }}) -%}
+{% endmacro %}
+
+{% macro spark__end_builds() %}
+    {%- set builds = spark__builds() -%}
+    {%- set last_number = run_query('select ' ~ next_change_number()).rows[0][0] | int - 1 -%}
+    {%- set rows = [] -%}
+    {%- set not_rebuilt = [] -%}
+    {%- for name, built in builds.built.items() -%}
+        {%- set digested = last_number if built.is_incremental else 'null' -%}
+        {%- do rows.append("('" ~ name ~ "', '" ~ built.fingerprint ~ "', " ~ digested ~ ")") -%}
+        {%- if builds.rebuilt.get(name) != builds.number -%}
+            {%- do not_rebuilt.append(name) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- for result in results if result.status == 'skipped' and result.node.name in builds.recorded -%}
+        {%- set recorded = builds.recorded[result.node.name] -%}
+        {%- set digested = 'null' if recorded.digested_number is none else recorded.digested_number -%}
+        {%- do rows.append("('" ~ result.node.name ~ "', '" ~ recorded.fingerprint ~ "', " ~ digested ~ ")") -%}
+        {%- do not_rebuilt.append(result.node.name) -%}
+    {%- endfor -%}
+    {%- do run_query(
+        "delete from " ~ build_state('changes') ~ " where column_name = '*' and change_number = " ~ builds.number
+        ~ " and producer in ('" ~ not_rebuilt | join("', '") ~ "')"
+    ) -%}
+    {%- if rows -%}
+        {%- do run_query("insert into " ~ build_state('models') ~ " values " ~ rows | join(', ')) -%}
+    {%- endif -%}
+{% endmacro %}
