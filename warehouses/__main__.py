@@ -28,7 +28,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     start.add_argument("--cores", type=int, default=1, help="Spark: cores of each worker (default: 1)")
     start.add_argument("--memory", default="1g", help="Spark: memory of each worker and of the driver (default: 1g)")
     start.add_argument(
-        "--small", action="store_true", help="Spark: for less than a few million rows, no programs compiled per query"
+        "--small",
+        action="store_true",
+        help="Spark: for less than a few million rows, no compiled queries, no merges",
     )
     for command, text in (
         ("stop", "stop a warehouse and keep its data"),

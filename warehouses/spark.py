@@ -92,15 +92,18 @@ def status() -> str:
 
 
 def environment() -> dict[str, str]:
-    """What a driver needs to know to use the cluster."""
+    """What a driver and dbt need to know to use the cluster."""
     home = folder("spark")
     if not (home / "conf" / "spark-defaults.conf").exists():
         raise KindError("There is no Spark cluster yet: run `python -m warehouses start spark`.")
+    small = read_state(home / "state.json").get("size", {}).get("small")
     return {
         "STOREHOUSE_TARGET": "spark",
         "SPARK_CONF_DIR": str(home / "conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "JAVA_HOME": str(Path(jars.java()).resolve().parents[1]),
+        # Few rows are written anew in less time than it takes to find out which of them changed.
+        "STOREHOUSE_LAKE_BUILDS": os.environ.get("STOREHOUSE_LAKE_BUILDS") or ("full" if small else "changes"),
     }
 
 

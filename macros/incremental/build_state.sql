@@ -11,6 +11,10 @@
 {%- endmacro %}
 
 {% macro next_change_number() -%}
+    {{ return(adapter.dispatch('next_change_number', 'storehouse')()) }}
+{%- endmacro %}
+
+{% macro default__next_change_number() -%}
     (
         select 1 + coalesce(max(numbers.number), 0)
         from (

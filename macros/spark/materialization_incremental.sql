@@ -1,52 +1,61 @@
 {#
     The strategy `touched` on Spark, where each statement is a commit of its own. What changed is noted before the model
     itself changes: a build that ends in between is repeated, and finds and notes the same once more. Readers see one
-    commit, be it a merge or, in a full build, the whole table; dbt-spark would drop that first.
+    commit, be it a merge or, in a full build, the whole table; dbt-spark would drop that first. The touched keys and the
+    differences of the last build stay in `build_state`: dropping them would cost a second each.
 #}
 {% materialization incremental, adapter='spark' %}
     {%- if not is_incremental() -%}
         {%- do spark__note_full_build() -%}
         {{ return(materialization_table_spark()) }}
     {%- endif -%}
-    {%- set differences = build_state(this.identifier ~ '__differences') -%}
-    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
-    {%- set unique_key = config.require('unique_key') -%}
-    {%- set keys = [unique_key] if unique_key is string else unique_key -%}
     {{ run_hooks(pre_hooks) }}
-    {#- dbt wants to hear of one statement that it calls `main`. -#}
-    {% call statement('main') %}
-        {{ spark__differences_sql(differences, columns) }}
-    {% endcall %}
-    {%- if run_query('select 1 from ' ~ differences ~ ' limit 1').rows | length -%}
-        {% call statement('changes') %}
-            {{ note_differences(differences) }}
-        {% endcall %}
-        {% call statement('merge') %}
-            {{ spark__merge_sql(differences, columns, keys) }}
-        {% endcall %}
+    {%- set found = find_touched() -%}
+    {%- set touched = build_state(this.identifier ~ '__touched') -%}
+    {%- set rows = compiled_code -%}
+    {%- if found -%}
+        {#- A table, for Spark plans and computes a CTE anew wherever it is named. -#}
+        {%- do run_query(
+            'create or replace table ' ~ touched ~ ' as select distinct * from (' ~ found.group(2) ~ ') as touched'
+        ) -%}
+        {%- set rows = compiled_code.replace(found.group(2), 'select * from ' ~ touched) -%}
     {%- endif -%}
-    {% call statement('tidy') %}
-        drop table {{ differences }} purge
+    {% call statement('main', fetch_result=True) %}
+        select {{ 'count(*) from ' ~ touched if found else 1 }}
     {% endcall %}
+    {%- if load_result('main').table.rows[0][0] > 0 -%}
+        {%- do spark__merge_differences(rows, found.group(1) if found, touched) -%}
+    {%- endif -%}
     {{ run_hooks(post_hooks) }}
     {{ return({'relations': [this]}) }}
 {% endmaterialization %}
 
-{# A table, for it is read once more after the model has changed: the rows that came or went. #}
-{% macro spark__differences_sql(differences, columns) %}
-    {%- set found = find_touched() -%}
-    create or replace table {{ differences }} as
-    select {{ columns | join(', ') }}, max(is_new) as is_new
-    from (
-        select {{ columns | join(', ') }}, false as is_new from {{ this }}
-        {% if found %}where ({{ found.group(1) }}) in ({{ found.group(2) }}){% endif %}
-        union all
-        select {{ columns | join(', ') }}, true as is_new from (
-            {{ compiled_code }}
-        ) as come
-    ) as both
-    group by {{ columns | join(', ') }}
-    having min(is_new) = max(is_new)
+{# Brings the rows of the touched keys, or all rows where there is no key, up to date. #}
+{% macro spark__merge_differences(rows, key, touched) %}
+    {%- set differences = build_state(this.identifier ~ '__differences') -%}
+    {%- set columns = adapter.get_columns_in_relation(this) | map(attribute='name') | list -%}
+    {%- set unique_key = config.require('unique_key') -%}
+    {%- set keys = [unique_key] if unique_key is string else unique_key -%}
+    {%- set differences_sql -%}
+        create or replace table {{ differences }} as
+        select {{ columns | join(', ') }}, max(is_new) as is_new
+        from (
+            select {{ columns | join(', ') }}, false as is_new from {{ this }}
+            {% if key %}where ({{ key }}) in (select * from {{ touched }}){% endif %}
+            union all
+            select {{ columns | join(', ') }}, true as is_new from (
+                {{ rows }}
+            ) as come
+        ) as both
+        group by {{ columns | join(', ') }}
+        having min(is_new) = max(is_new)
+    {%- endset -%}
+    {#- A table, for it is read once more after the model has changed. -#}
+    {%- do run_query(differences_sql) -%}
+    {%- if run_query('select 1 from ' ~ differences ~ ' limit 1').rows | length -%}
+        {%- do run_query(note_differences(differences)) -%}
+        {%- do run_query(spark__merge_sql(differences, columns, keys)) -%}
+    {%- endif -%}
 {% endmacro %}
 
 {# Of a key that came and went, the row that came counts. #}

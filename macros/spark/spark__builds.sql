@@ -2,7 +2,7 @@
     Spark has no transaction in which a model and what is known of its build could change together. So a run takes back
     beforehand what it is about to make untrue, as if all of its models were built in full, keeps in mind what is true,
     and writes that down at its end. After a run that was killed, its models are built in full.
-      number     that of the changes which this run would make
+      number     that of all changes which this run makes
       recorded   what was known of the last build of each model
       rebuilt    the number of the last full build of each model or dataset
       built      what this run has built
@@ -42,6 +42,10 @@
     {{ return(graph.get('builds of ' ~ invocation_id)) }}
 {%- endmacro %}
 
+{% macro spark__next_change_number() -%}
+    {{ return(spark__builds().number if spark__builds() else default__next_change_number()) }}
+{%- endmacro %}
+
 {% macro spark__recorded_fingerprints(names) %}
     {%- set fingerprints = [] -%}
     {%- for name in names | sort -%}
@@ -56,7 +60,7 @@
 {% macro spark__can_be_continued() %}
     {#- Only a run that changes models knows of the last ones. -#}
     {%- set recorded = (spark__builds() or {'recorded': {}}).recorded.get(model.name) -%}
-    {%- if not recorded or recorded.digested_number is none -%}
+    {%- if not recorded or recorded.digested_number is none or env_var('STOREHOUSE_LAKE_BUILDS', 'changes') == 'full' -%}
         {{ return(false) }}
     {%- endif -%}
     {%- set producers = [] -%}
@@ -83,11 +87,10 @@
 
 {% macro spark__end_builds() %}
     {%- set builds = spark__builds() -%}
-    {%- set last_number = run_query('select ' ~ next_change_number()).rows[0][0] | int - 1 -%}
     {%- set rows = [] -%}
     {%- set not_rebuilt = [] -%}
     {%- for name, built in builds.built.items() -%}
-        {%- set digested = last_number if built.is_incremental else 'null' -%}
+        {%- set digested = builds.number if built.is_incremental else 'null' -%}
         {%- do rows.append("('" ~ name ~ "', '" ~ built.fingerprint ~ "', " ~ digested ~ ")") -%}
         {%- if builds.rebuilt.get(name) != builds.number -%}
             {%- do not_rebuilt.append(name) -%}

@@ -61,7 +61,7 @@ def locked(space: Workspace, *arguments: str, check: bool = True) -> subprocess.
 def test_the_second_one_waits_visibly_and_then_runs(workspace: Workspace, start: Callable) -> None:
     first = start("build", "sleep", "2")
     second = locked(workspace, "--for", "ingest", "--", "echo", "my turn")
-    assert first.poll() == 0
+    assert first.wait(20) == 0
     assert second.stdout == "my turn\n"
     assert "Waiting up to 300 s for the warehouse: held by process" in second.stderr
     assert "(build, since 20" in second.stderr
