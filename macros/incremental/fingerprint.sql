@@ -5,7 +5,7 @@
 #}
 {% macro fingerprint(node) %}
     {#- Kept from before the model is compiled: then dbt adds the macros that its incremental form alone calls. -#}
-    {%- set fingerprints = graph.setdefault('fingerprints of ' ~ invocation_id, {}) -%}
+    {%- set fingerprints = fingerprints_of_this_run() -%}
     {%- if node.name not in fingerprints -%}
         {%- set parts = [] -%}
         {%- set parents = [] -%}
@@ -14,6 +14,11 @@
         {%- do fingerprints.update({node.name: local_md5(parts | join('\n'))}) -%}
     {%- endif -%}
     {{ return(fingerprints[node.name]) }}
+{% endmacro %}
+
+{# Those of the models that it has built or is building. #}
+{% macro fingerprints_of_this_run() %}
+    {{ return(graph.setdefault('fingerprints of ' ~ invocation_id, {})) }}
 {% endmacro %}
 
 {# What is known of the last builds of some models: texts like `name=fingerprint`, in the order of their names. #}

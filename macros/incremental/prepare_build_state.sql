@@ -51,10 +51,10 @@
     {%- endset -%}
     {#- Raw was loaded anew from nothing: rows may be gone that no load speaks of. -#}
     {%- if run_query(vanished).rows[0][0] > 0 -%}
-        {%- do run_query("delete from " ~ build_state('loads') ~ " where dataset = '" ~ dataset ~ "'") -%}
         {%- do run_query(
             "insert into " ~ build_state('changes') ~ " select '" ~ dataset ~ "', '*', null, " ~ next_change_number()
         ) -%}
+        {%- do run_query("delete from " ~ build_state('loads') ~ " where dataset = '" ~ dataset ~ "'") -%}
     {%- endif -%}
     {%- set news -%}
         insert into {{ build_state('loads') }}
@@ -77,9 +77,19 @@
     {%- do end_builds() -%}
     {%- set names = graph.nodes.values() | map(attribute='name') | join("', '") -%}
     {%- do run_query("delete from " ~ build_state('models') ~ " where model_name not in ('" ~ names ~ "')") -%}
+    {#- The changes are for incremental models, and for telling whether the tables that they read are up to date. -#}
+    {%- set incremental = graph.nodes.values() | selectattr('config.materialized', 'eq', 'incremental') | list -%}
+    {%- set readers = incremental | list -%}
+    {%- for node in incremental -%}
+        {%- do add_tables_read(node, readers) -%}
+    {%- endfor -%}
     {%- set digested -%}
         delete from {{ build_state('changes') }}
-        where change_number <= (select min(digested_number) from {{ build_state('models') }})
+        where
+            change_number <= (
+                select min(digested_number) from {{ build_state('models') }}
+                where model_name in ('{{ readers | map(attribute='name') | join("', '") }}')
+            )
     {%- endset -%}
     {%- do run_query(digested) -%}
 {% endmacro %}

@@ -6,10 +6,11 @@
       recorded   what was known of the last build of each model
       rebuilt    the number of the last full build of each model or dataset
       built      what this run has built
+      forgotten  what it may build
 #}
 {% macro spark__begin_builds() %}
     {%- set builds = {'number': run_query('select ' ~ next_change_number()).rows[0][0] | int} -%}
-    {%- do builds.update({'recorded': {}, 'rebuilt': {}, 'built': {}}) -%}
+    {%- do builds.update({'recorded': {}, 'rebuilt': {}, 'built': {}, 'forgotten': []}) -%}
     {%- for row in run_query('select model_name, fingerprint, digested_number from ' ~ build_state('models')).rows -%}
         {%- do builds.recorded.update({row[0]: {'fingerprint': row[1], 'digested_number': row[2]}}) -%}
     {%- endfor -%}
@@ -20,21 +21,23 @@
         {%- do builds.rebuilt.update({row[0]: row[1] | int}) -%}
     {%- endfor -%}
     {%- do graph.update({'builds of ' ~ invocation_id: builds}) -%}
-    {%- set names = [] -%}
     {%- set incremental = [] -%}
-    {%- for unique_id in selected_resources if unique_id.split('.')[0] in ['model', 'seed', 'snapshot'] -%}
+    {#- `dbt retry` does not say what it selects. -#}
+    {%- for unique_id in selected_resources or graph.nodes if unique_id.split('.')[0] in ['model', 'seed', 'snapshot'] -%}
         {%- set node = graph.nodes[unique_id] -%}
-        {%- do names.append(node.name) -%}
+        {%- do builds.forgotten.append(node.name) -%}
         {%- if node.config.materialized == 'incremental' -%}
             {%- do incremental.append(node.name) -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- if incremental -%}
+        {%- do run_query(
+            "insert into " ~ build_state('changes') ~ " select name, '*', null, " ~ builds.number
+            ~ " from explode(array('" ~ incremental | join("', '") ~ "')) as selected (name)"
+        ) -%}
+    {%- endif -%}
     {%- do run_query(
-        "insert into " ~ build_state('changes') ~ " select name, '*', null, " ~ builds.number
-        ~ " from explode(array('" ~ incremental | join("', '") ~ "')) as selected (name)"
-    ) -%}
-    {%- do run_query(
-        "delete from " ~ build_state('models') ~ " where model_name in ('" ~ names | join("', '") ~ "')"
+        "delete from " ~ build_state('models') ~ " where model_name in ('" ~ builds.forgotten | join("', '") ~ "')"
     ) -%}
 {% endmacro %}
 
@@ -80,33 +83,55 @@
 {% endmacro %}
 
 {% macro spark__note_build() %}
-    {%- do spark__builds().built.update({model.name: {
-        'fingerprint': fingerprint(model), 'is_incremental': model.config.materialized == 'incremental'
-    }}) -%}
+    {%- if model.config.materialized == 'incremental' and reads_stale_tables(model) -%}
+        {%- do spark__note_full_build() -%}
+    {%- else -%}
+        {%- do spark__builds().built.update({model.name: {
+            'fingerprint': fingerprint(model), 'digested_number': spark__builds().number
+        }}) -%}
+    {%- endif -%}
 {% endmacro %}
 
+{# What is not built is what it was, unless a full build of it began. #}
 {% macro spark__end_builds() %}
     {%- set builds = spark__builds() -%}
-    {%- set rows = [] -%}
+    {%- set failed = results | selectattr('status', 'in', ['error', 'partial success']) | map(attribute='node.name') | list -%}
+    {%- set known = [] -%}
     {%- set not_rebuilt = [] -%}
-    {%- for name, built in builds.built.items() -%}
-        {%- set digested = builds.number if built.is_incremental else 'null' -%}
-        {%- do rows.append("('" ~ name ~ "', '" ~ built.fingerprint ~ "', " ~ digested ~ ")") -%}
-        {%- if builds.rebuilt.get(name) != builds.number -%}
-            {%- do not_rebuilt.append(name) -%}
+    {%- for name in builds.forgotten -%}
+        {%- set is_rebuilt = builds.rebuilt.get(name) == builds.number -%}
+        {%- set recorded = builds.recorded.get(name) if name not in failed and not is_rebuilt -%}
+        {%- set row = builds.built.get(name) or recorded -%}
+        {%- if row -%}
+            {%- set digested = 'null' if row.digested_number is none else row.digested_number -%}
+            {%- do known.append("('" ~ name ~ "', '" ~ row.fingerprint ~ "', " ~ digested ~ ")") -%}
+            {%- if not is_rebuilt -%}
+                {%- do not_rebuilt.append(name) -%}
+            {%- endif -%}
         {%- endif -%}
-    {%- endfor -%}
-    {%- for result in results if result.status == 'skipped' and result.node.name in builds.recorded -%}
-        {%- set recorded = builds.recorded[result.node.name] -%}
-        {%- set digested = 'null' if recorded.digested_number is none else recorded.digested_number -%}
-        {%- do rows.append("('" ~ result.node.name ~ "', '" ~ recorded.fingerprint ~ "', " ~ digested ~ ")") -%}
-        {%- do not_rebuilt.append(result.node.name) -%}
     {%- endfor -%}
     {%- do run_query(
         "delete from " ~ build_state('changes') ~ " where column_name = '*' and change_number = " ~ builds.number
         ~ " and producer in ('" ~ not_rebuilt | join("', '") ~ "')"
     ) -%}
-    {%- if rows -%}
-        {%- do run_query("insert into " ~ build_state('models') ~ " values " ~ rows | join(', ')) -%}
+    {%- if known -%}
+        {%- do run_query("insert into " ~ build_state('models') ~ " values " ~ known | join(', ')) -%}
     {%- endif -%}
 {% endmacro %}
+
+{# Not those that this run noted beforehand. #}
+{% macro spark__is_certain_change() -%}
+    {%- set builds = spark__builds() -%}
+    {%- set rebuilt = builds.rebuilt.items() | selectattr('1', 'eq', builds.number) | map(attribute='0') -%}
+    (
+        column_name <> '*' or change_number <> {{ builds.number }} or producer in ('{{ rebuilt | join("', '") }}')
+    )
+{%- endmacro %}
+
+{% macro spark__built_number(names) -%}
+    {%- set numbers = [] -%}
+    {%- for name in names -%}
+        {%- do numbers.append((spark__builds().recorded.get(name) or {}).get('digested_number') or 0) -%}
+    {%- endfor -%}
+    {{ return(numbers | map('int') | min) }}
+{%- endmacro %}

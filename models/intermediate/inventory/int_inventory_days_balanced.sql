@@ -87,7 +87,7 @@ movements as (
         held.product_id,
         held.location_code,
         'settled' as reason,
-        cast(held.closing_quantity as integer) as quantity_delta,
+        held.closing_quantity as quantity_delta,
         held.date_day as movement_date
     from {{ this }} as held
     inner join settled
@@ -97,16 +97,18 @@ movements as (
     {% endif %}
 ),
 
+-- Sums are integers at once: DuckDB's own are four times as wide, in a table of one row per product and day.
 movements_by_day as (
     select
         product_id,
         location_code,
         movement_date,
         {% for name, (reason, sign) in reasons.items() %}
-        sum(case when reason = '{{ reason }}' then {{ sign }} * quantity_delta else 0 end) as {{ name }}_quantity,
+        cast(sum(case when reason = '{{ reason }}' then {{ sign }} * quantity_delta else 0 end) as integer)
+            as {{ name }}_quantity,
         {% endfor %}
-        sum(case when quantity_delta > 0 then quantity_delta else 0 end) as incoming_quantity,
-        sum(quantity_delta) as net_quantity
+        cast(sum(case when quantity_delta > 0 then quantity_delta else 0 end) as integer) as incoming_quantity,
+        cast(sum(quantity_delta) as integer) as net_quantity
     from movements
     group by product_id, location_code, movement_date
 ),
@@ -155,12 +157,14 @@ balanced as (
         {% endfor %}
         coalesce(movements_by_day.incoming_quantity, 0) as incoming_quantity,
         coalesce(movements_by_day.net_quantity, 0) as net_quantity,
-        calendar.quantity_before + coalesce(
-            sum(movements_by_day.net_quantity) over (
-                partition by calendar.product_id, calendar.location_code
-                order by calendar.date_day
-                rows between unbounded preceding and current row
-            ), 0
+        cast(
+            calendar.quantity_before + coalesce(
+                sum(movements_by_day.net_quantity) over (
+                    partition by calendar.product_id, calendar.location_code
+                    order by calendar.date_day
+                    rows between unbounded preceding and current row
+                ), 0
+            ) as integer
         ) as closing_quantity
     from calendar
     left join movements_by_day

@@ -22,13 +22,13 @@ final as (
         date_day,
 
         -- measures
-        cast(opening_quantity as integer) as opening_quantity,
-        cast(received_quantity as integer) as received_quantity,
-        cast(sold_quantity as integer) as sold_quantity,
-        cast(returned_quantity as integer) as returned_quantity,
-        cast(adjusted_quantity as integer) as adjusted_quantity,
-        cast(transferred_quantity as integer) as transferred_quantity,
-        cast(closing_quantity as integer) as closing_quantity,
+        opening_quantity,
+        received_quantity,
+        sold_quantity,
+        returned_quantity,
+        adjusted_quantity,
+        transferred_quantity,
+        closing_quantity,
 
         -- flags
         is_stockout_day
