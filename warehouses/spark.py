@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -102,6 +103,9 @@ def environment() -> dict[str, str]:
         "SPARK_CONF_DIR": str(home / "conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         "JAVA_HOME": str(Path(jars.java()).resolve().parents[1]),
+        # Else Spark's own commands ask another Python where they are.
+        "SPARK_HOME": str(jars.spark_home()),
+        "PYSPARK_PYTHON": sys.executable,
         # Few rows are written anew in less time than it takes to find out which of them changed.
         "STOREHOUSE_LAKE_BUILDS": os.environ.get("STOREHOUSE_LAKE_BUILDS") or ("full" if small else "changes"),
     }
@@ -129,6 +133,8 @@ def spark_defaults(state: dict, workers: int, cores: int, memory: str, small: bo
         "spark.executor.extraClassPath": libraries,
         "spark.local.dir": folder("spark") / "scratch",
         "spark.sql.warehouse.dir": (folder("spark") / "unused").as_uri(),
+        # The lake has a catalog of its own: spark-sql would begin one for Hive where it is called.
+        "spark.sql.catalogImplementation": "in-memory",
         # Times are UTC everywhere, as on the other engines.
         "spark.sql.session.timeZone": "UTC",
         "spark.driver.extraJavaOptions": "-Duser.timezone=UTC",

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from conftest import JARS, ROOT, Workspace
+from conftest import BIN, JARS, ROOT, Workspace
 
 # A tiny shop is built before Java's second compiler pays, and Spark's own classes need no checks.
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
@@ -153,3 +153,10 @@ def test_time_travel_shows_what_was_until_care_forgets_it(lake):
     planned, done, again = said.partition("Would be done")[2].split("tables looked at")[:3]
     assert "raw_shop.orders" in planned and "raw_shop.orders" in done
     assert "2 of them need nothing" in said.rpartition("looked at")[2], again
+
+
+def test_spark_sql_answers_as_the_docs_say(lake):
+    query = "select count(*), 'marts' from marts.agg_daily_sales"
+    command = ("-m", "warehouses", "with", "spark", "--", str(BIN / "spark-sql"), "-e", query)
+    [[days]] = lake.warehouse("select count(*) from marts.agg_daily_sales")
+    assert f"{days}\tmarts" in lake.run(sys.executable, *command).stdout
