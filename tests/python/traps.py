@@ -188,7 +188,7 @@ BUILT = [
     Trap(
         5,
         "model.int_inventory_days_balanced",
-        "cast(held.closing_quantity as integer)",
+        "held.closing_quantity",
         "0",
         "intermediate.int_inventory_days_balanced",
     ),
