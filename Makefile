@@ -51,7 +51,7 @@ test: setup lint ## Set up and run every test: lint, Python end to end, dbt unit
 
 .PHONY: spark-test
 spark-test: spark-setup ## Compare a tiny shop on Spark with DuckDB, mart by mart, and hurt the cluster
-	@STOREHOUSE_SPARK_TESTS=full $(PY) -m pytest tests/python/test_spark.py
+	@$(PY) -m pytest tests/python/test_spark.py
 
 .PHONY: setup
 setup: $(READY) ## Install everything the project needs, inside the repository
