@@ -28,7 +28,9 @@ MODELS = ["config.materialized:incremental", "+config.materialized:incremental"]
 FACTORS = (1, 4, 16)
 # How many lifetimes of the shop are 1x
 LIFETIMES = {"large": 1 / 8}
-OFFSET = 10_000_000
+# Beyond every key of the shop; a new day lies half-way.
+OFFSET = 100_000_000
+DAY_OFFSET = OFFSET // 2
 CONSOLE = Console(highlight=False, width=120)
 
 # A copy of the shop, {n} lifetimes of {days} days earlier; keys of customers, products and stores stay.
@@ -91,15 +93,15 @@ COPIES = (
 DAY = (
     "create or replace temp table day_orders as select order_id from raw_shop.orders "
     f"where order_id < {OFFSET} order by ordered_at desc limit {{orders}}",
-    "insert into raw_shop.orders select * replace (order_id + 5000000 as order_id, "
+    f"insert into raw_shop.orders select * replace (order_id + {DAY_OFFSET} as order_id, "
     f"order_number || '-d' as order_number, 'd-' || session_id as session_id, {SHIFTED}, '{{load}}' as _dlt_load_id) "
     "from raw_shop.orders "
     "where order_id in (from day_orders)",
-    "insert into raw_shop.order_items select * replace (order_item_id + 5000000 as order_item_id, "
-    "order_id + 5000000 as order_id, '{load}' as _dlt_load_id) from raw_shop.order_items "
+    f"insert into raw_shop.order_items select * replace (order_item_id + {DAY_OFFSET} as order_item_id, "
+    f"order_id + {DAY_OFFSET} as order_id, '{{load}}' as _dlt_load_id) from raw_shop.order_items "
     "where order_id in (from day_orders)",
     "insert into raw_api.payments select * replace ('d-' || payment_id as payment_id, "
-    f"(order_id::bigint + 5000000)::text as order_id, {earlier_text('created_at')} as created_at, "
+    f"(order_id::bigint + {DAY_OFFSET})::text as order_id, {earlier_text('created_at')} as created_at, "
     f"{earlier_text('updated_at')} as updated_at, '{{load}}' as _dlt_load_id) from raw_api.payments "
     "where try_cast(order_id as bigint) in (from day_orders)",
     "update raw_shop.orders set status = 'delivered', updated_at = updated_at + interval 1 hour, "
@@ -107,7 +109,7 @@ DAY = (
     "(select order_id from raw_shop.orders order by hash(order_id) limit {changed})",
     "update raw_shop.order_item_keys set _dlt_load_id = '{load}'",
     "insert into raw_shop.order_item_keys select order_item_id, '{load}' from raw_shop.order_items "
-    "where order_item_id between 5000000 and 10000000",
+    f"where order_item_id between {DAY_OFFSET} and {OFFSET}",
     *(
         f"insert into raw_files.{dataset} select * replace ('{{n}}-' || file_path as file_path, {record} as record, "
         f"'{{load}}' as _dlt_load_id) from raw_files.{dataset} where not regexp_matches(file_path, '^[0-9]+-') "
