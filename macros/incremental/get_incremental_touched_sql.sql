@@ -9,18 +9,15 @@
     {%- set unique_key = arguments.unique_key if arguments.unique_key is string else arguments.unique_key | join(', ') -%}
     {%- set differences = target_relation.identifier ~ '__differences' -%}
     {%- set found = find_touched() -%}
-    {%- set touched = target_relation.identifier ~ '__touched' -%}
+    {%- set is_among_touched = 'true' -%}
+    {%- if found -%}
+        {%- set is_among_touched = found_in(
+            target_relation, '(' ~ found.group(1) ~ ') in (select * from ' ~ touched_table() ~ ')'
+        ) -%}
+    {%- endif -%}
     {%- set held -%}
-        select {{ columns }} from {{ target_relation }}
-        {%- if found %}
-        where ({{ found.group(1) }}) in (select * from {{ touched }})
-        {%- endif %}
-    {%- endset -%}
-    {%- if found %}
-    {#- A table of its own: a planner that does not know how few keys there are reads all of the model into memory. #}
-    drop table if exists {{ touched }};
-    create temporary table {{ touched }} as {{ found.group(2) }};
-    {% endif %}
+        select {{ columns }} from {{ target_relation }} where {{ is_among_touched }}
+    {%- endset %}
     drop table if exists {{ differences }};
     create temporary table {{ differences }} as
     select false as is_new, gone.* from (
@@ -38,7 +35,9 @@
     {{ note_differences(differences) }};
 
     delete from {{ target_relation }}
-    where ({{ unique_key }}) in (select {{ unique_key }} from {{ differences }} where not is_new);
+    where
+        {{ is_among_touched }}
+        and ({{ unique_key }}) in (select {{ unique_key }} from {{ differences }} where not is_new);
 
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }} from {{ differences }} where is_new;
@@ -51,17 +50,27 @@
     )) }}
 {% endmacro %}
 
-{# The statement that notes which values changed, for the models above, and that this build was an incremental one. #}
+{#
+    The statement that notes which values changed, for the models above, and that this build was an incremental one. What
+    `feeds` lists is noted whatever changed in its row; of what stands in `feeds_when_changed`, only where one of the
+    columns changed that are named there.
+#}
 {% macro note_differences(differences) -%}
+    {%- set meta = config.get('meta', {}) -%}
     insert into {{ build_state('changes') }}
     select '{{ model.name }}', changed.column_name, changed.column_value, {{ next_change_number() }}
     from (
         select '(incremental)' as column_name, '{{ invocation_id }}' as column_value
-        {%- for column in config.get('meta', {}).get('feeds', []) %}
+        {%- for column in meta.get('feeds', []) %}
+        {%- set deciding = meta.get('feeds_when_changed', {}).get(column) %}
         union
         select '{{ column }}', cast({{ column }} as {{ dbt.type_string() }})
         from {{ differences }}
         where {{ column }} is not null
+        {%- if deciding %}
+        group by {{ column }}, {{ deciding | join(', ') }}
+        having count(case when is_new then 1 end) <> count(case when not is_new then 1 end)
+        {%- endif %}
         {%- endfor %}
     ) as changed
 {%- endmacro %}

@@ -9,10 +9,35 @@
     {%- elif is_incremental() -%}
         {% if not is_whole -%} /* touched: {{ key if key is string else key | join(', ') }} */ {%- endif %}
         touched as (
-        {{ caller() }}
+        {{ keep_touched(caller()) }}
         ),
-        {% if not is_whole -%} /* end of touched */ {%- endif %}
+        {% if not is_whole -%} /* end of touched */ {%- endif -%}
     {%- endif -%}
+{%- endmacro %}
+
+{#
+    While a model is built, its touched keys are a temporary table: a planner that does not know how few there are reads
+    all of the model's inputs into memory. Returns the query for them.
+#}
+{% macro keep_touched(keys) -%}
+    {{ return(adapter.dispatch('keep_touched', 'storehouse')(keys) if is_building() else keys) }}
+{%- endmacro %}
+
+{% macro default__keep_touched(keys) -%}
+    {%- set table = touched_table() -%}
+    {%- do run_query('drop table if exists ' ~ table) -%}
+    {%- do run_query('create temporary table ' ~ table ~ ' as select distinct * from (' ~ keys ~ ') as touched') -%}
+    {%- do run_query('analyze ' ~ table) -%}
+    {{ return('select * from ' ~ table) }}
+{%- endmacro %}
+
+{#- Spark has no temporary tables: its own materialization keeps the keys. -#}
+{% macro spark__keep_touched(keys) -%}
+    {{ return(keys) }}
+{%- endmacro %}
+
+{% macro touched_table() -%}
+    {{ return(model.alias ~ '__touched') }}
 {%- endmacro %}
 
 {#-
@@ -32,6 +57,23 @@
     {%- else -%}
         true
     {%- endif -%}
+{%- endmacro %}
+
+{#- To select from: the rows of a table that an incremental build looks at again, all of them in a full one. -#}
+{% macro touched_rows(relation, key, keys='touched') -%}
+    {%- if is_incremental() -%}
+        (
+            select * from {{ relation }}
+            where {{ found_in(relation, is_touched(key, keys)) }}
+        ) as touched_rows
+    {%- else -%}
+        {{ relation }}
+    {%- endif -%}
+{%- endmacro %}
+
+{#- The same as a condition, for rows of raw that have been judged and carry their `row_place()`. -#}
+{% macro is_touched_in_raw(source_name, table_name, key) -%}
+    {{ found_in(source(source_name, table_name), is_touched(key), 'row_place') if is_incremental() else 'true' }}
 {%- endmacro %}
 
 {#- The keys of the raw rows that came with new loads. -#}

@@ -35,8 +35,8 @@ UNIT_TESTED = [
     Trap(
         1,
         "model.fct_orders",
-        "    where {{ is_touched('order_id') }}\n    group by order_id\n",
-        "    where {{ is_touched('order_id') }}\n    group by order_id, order_item_id\n",
+        "    from {{ touched_rows(ref('fct_order_lines'), 'order_id') }}\n    group by order_id\n",
+        "    from {{ touched_rows(ref('fct_order_lines'), 'order_id') }}\n    group by order_id, order_item_id\n",
         "fct_orders__sums_its_lines_once",
     ),
     Trap(

@@ -23,8 +23,7 @@ orders as (
         customer_id,
         guest_email,
         guest_email_hash
-    from {{ ref('stg_shop__orders') }}
-    where {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('stg_shop__orders'), 'order_id') }}
 ),
 
 -- Two accounts with one address: the older account stands for the address.

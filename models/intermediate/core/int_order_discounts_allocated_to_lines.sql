@@ -11,8 +11,7 @@ orders as (
         order_id,
         discount_amount,
         {{ minor_units('currency') }} as minor_units
-    from {{ ref('stg_shop__orders') }}
-    where {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('stg_shop__orders'), 'order_id') }}
 ),
 
 lines as (
@@ -20,8 +19,7 @@ lines as (
         order_item_id,
         order_id,
         quantity * unit_price - discount_amount as line_amount
-    from {{ ref('stg_shop__order_items') }}
-    where {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('stg_shop__order_items'), 'order_id') }}
 ),
 
 order_totals as (

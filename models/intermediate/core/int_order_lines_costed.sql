@@ -13,13 +13,11 @@ where order_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 lines as (
-    select * from {{ ref('stg_shop__order_items') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_shop__order_items'), 'order_id') }}
 ),
 
 orders as (
-    select * from {{ ref('int_orders_qualified_as_sales') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'order_id') }}
 ),
 
 product_versions as (

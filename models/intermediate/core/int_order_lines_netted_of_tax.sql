@@ -9,8 +9,7 @@ union all
 {% endcall %}
 
 lines as (
-    select * from {{ ref('stg_shop__order_items') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_shop__order_items'), 'order_id') }}
 ),
 
 orders as (
@@ -19,13 +18,11 @@ orders as (
         currency,
         prices_include_tax,
         {{ minor_units('currency') }} as minor_units
-    from {{ ref('int_orders_dated') }}
-    where {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('int_orders_dated'), 'order_id') }}
 ),
 
 shares as (
-    select * from {{ ref('int_order_discounts_allocated_to_lines') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_order_discounts_allocated_to_lines'), 'order_id') }}
 ),
 
 stated as (

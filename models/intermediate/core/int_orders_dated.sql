@@ -8,8 +8,7 @@ where store_id in ({{ changed('stg_shop__stores', 'store_id') }})
 {% endcall %}
 
 orders as (
-    select * from {{ ref('stg_shop__orders') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_shop__orders'), 'order_id') }}
 ),
 
 stores as (

@@ -18,13 +18,11 @@ where order_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 orders as (
-    select * from {{ ref('int_orders_dated') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_orders_dated'), 'order_id') }}
 ),
 
 identities as (
-    select * from {{ ref('int_identities_resolved_to_orders') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_identities_resolved_to_orders'), 'order_id') }}
 ),
 
 customers as (
@@ -36,8 +34,7 @@ customer_versions as (
 ),
 
 payments as (
-    select * from {{ ref('int_payments_summed_to_orders') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_payments_summed_to_orders'), 'order_id') }}
 ),
 
 fx_rates as (

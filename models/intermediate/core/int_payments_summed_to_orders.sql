@@ -5,10 +5,8 @@ with
 {% endcall %}
 
 payments as (
-    select * from {{ ref('stg_api__payments') }}
-    where
-        is_money_movement
-        and {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_api__payments'), 'order_id') }}
+    where is_money_movement
 ),
 
 final as (

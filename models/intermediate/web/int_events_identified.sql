@@ -21,12 +21,11 @@ events as (
         *,
         -- Only a purchase says whose order it is: anyone may look at the page of one.
         case when event_type = 'purchase' then order_id end as purchased_order_id
-    from {{ ref('int_events_sessionised') }}
-    where {{ is_touched('visitor_key') }}
+    from {{ touched_rows(ref('int_events_sessionised'), 'visitor_key') }}
 ),
 
 provider_sessions as (
-    select * from {{ ref('int_provider_sessions_enriched') }}
+    select * from {{ touched_rows(ref('int_provider_sessions_enriched'), 'provider_session_id', 'events') }}
 ),
 
 customers as (
@@ -34,7 +33,7 @@ customers as (
 ),
 
 order_identities as (
-    select * from {{ ref('int_identities_resolved_to_orders') }}
+    select * from {{ touched_rows(ref('int_identities_resolved_to_orders'), 'order_id', 'events') }}
 ),
 
 products as (

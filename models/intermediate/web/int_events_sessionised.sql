@@ -15,7 +15,7 @@ where event_id in ({{ changed('stg_files__clickstream_events', 'event_id') }})
 {% endcall %}
 
 events as (
-    select * from {{ ref('stg_files__clickstream_events') }}
+    select * from {{ touched_rows(ref('stg_files__clickstream_events'), visitor_id, 'touched.visitor_id') }}
 ),
 
 -- Nothing happens after it was received: a device whose clock runs ahead is put right here. An event without a
@@ -33,7 +33,6 @@ timed as (
         end as step_number,
         least(occurred_at, received_at) as event_at
     from events
-    where {{ is_touched(visitor_id, 'touched.visitor_id') }}
 ),
 
 gaps_measured as (

@@ -13,17 +13,15 @@ where customer_id in ({{ changed('stg_shop__customers', 'customer_id') }})
 {% endcall %}
 
 sessions as (
-    select * from {{ ref('stg_api__sessions') }}
-    where {{ is_touched('session_id', 'touched.provider_session_id') }}
+    select * from {{ touched_rows(ref('stg_api__sessions'), 'session_id', 'touched.provider_session_id') }}
 ),
 
 orders as (
-    select * from {{ ref('stg_shop__orders') }}
-    where {{ is_touched('session_id', 'touched.provider_session_id') }}
+    select * from {{ touched_rows(ref('stg_shop__orders'), 'session_id', 'touched.provider_session_id') }}
 ),
 
 identities as (
-    select * from {{ ref('int_identities_resolved_to_orders') }}
+    select * from {{ touched_rows(ref('int_identities_resolved_to_orders'), 'order_id', 'orders') }}
 ),
 
 customers as (

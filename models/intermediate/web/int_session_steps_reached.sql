@@ -11,8 +11,7 @@ events as (
         session_key,
         event_number,
         event_type
-    from {{ ref('int_events_sessionised') }}
-    where {{ is_touched('session_key') }}
+    from {{ touched_rows(ref('int_events_sessionised'), 'session_key') }}
 ),
 
 {#- Strict order: each step counts from the first time the one before it was done. -#}

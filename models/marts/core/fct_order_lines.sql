@@ -13,23 +13,19 @@ union all
 {% endcall %}
 
 lines as (
-    select * from {{ ref('stg_shop__order_items') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_shop__order_items'), 'order_id') }}
 ),
 
 netted as (
-    select * from {{ ref('int_order_lines_netted_of_tax') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_order_lines_netted_of_tax'), 'order_id') }}
 ),
 
 costed as (
-    select * from {{ ref('int_order_lines_costed') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_order_lines_costed'), 'order_id') }}
 ),
 
 orders as (
-    select * from {{ ref('int_orders_qualified_as_sales') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'order_id') }}
 ),
 
 -- Gift cards and charges are no product sales: they have columns of their own, so that plain sums are right.

@@ -17,8 +17,7 @@ union all
 {% endcall %}
 
 orders as (
-    select * from {{ ref('int_orders_qualified_as_sales') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'order_id') }}
 ),
 
 lines_by_order as (
@@ -31,8 +30,7 @@ lines_by_order as (
         sum(reporting_{{ measure }}_amount) as reporting_{{ measure }}_amount,
         {% endfor %}
         sum(reporting_tax_amount) as reporting_tax_amount
-    from {{ ref('fct_order_lines') }}
-    where {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('fct_order_lines'), 'order_id') }}
     group by order_id
 ),
 
@@ -40,10 +38,8 @@ sale_numbers as (
     select
         order_id,
         row_number() over (partition by identity_key order by ordered_at, order_id) as sale_number
-    from {{ ref('int_orders_qualified_as_sales') }}
-    where
-        is_sale
-        and {{ is_touched('identity_key', 'orders') }}
+    from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'identity_key', 'orders') }}
+    where is_sale
 ),
 
 joined as (

@@ -11,13 +11,11 @@ where payment_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 payments as (
-    select * from {{ ref('stg_api__payments') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_api__payments'), 'order_id') }}
 ),
 
 orders as (
-    select * from {{ ref('int_orders_qualified_as_sales') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'order_id') }}
 ),
 
 fx_rates as (

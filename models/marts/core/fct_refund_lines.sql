@@ -16,23 +16,19 @@ where refund_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 refund_lines as (
-    select * from {{ ref('stg_api__refund_lines') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_api__refund_lines'), 'order_id') }}
 ),
 
 refunds as (
-    select * from {{ ref('stg_api__refunds') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_api__refunds'), 'order_id') }}
 ),
 
 orders as (
-    select * from {{ ref('int_orders_qualified_as_sales') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'order_id') }}
 ),
 
 order_lines as (
-    select * from {{ ref('fct_order_lines') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('fct_order_lines'), 'order_id') }}
 ),
 
 fx_rates as (

@@ -19,13 +19,11 @@ where refund_date in ({{ changed('int_fx_rates_filled_to_days', 'date_day') }})
 {% endcall %}
 
 refunds as (
-    select * from {{ ref('stg_api__refunds') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('stg_api__refunds'), 'order_id') }}
 ),
 
 orders as (
-    select * from {{ ref('int_orders_qualified_as_sales') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'order_id') }}
 ),
 
 fx_rates as (
@@ -39,8 +37,7 @@ lines_by_refund as (
         sum(reporting_{{ measure }}_amount) as reporting_{{ measure }}_amount,
         {% endfor %}
         refund_id
-    from {{ ref('fct_refund_lines') }}
-    where {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('fct_refund_lines'), 'order_id') }}
     group by refund_id
 ),
 

@@ -48,10 +48,8 @@ order_lines as (
     select
         *,
         cast(null as {{ dbt.type_string() }}) as refund_id
-    from {{ ref('fct_order_lines') }}
-    where
-        is_sale
-        and {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('fct_order_lines'), 'order_id') }}
+    where is_sale
 ),
 
 orders as (
@@ -61,17 +59,13 @@ orders as (
         cast(null as bigint) as order_item_id,
         cast(null as bigint) as product_id,
         cast(null as {{ dbt.type_string() }}) as product_version_key
-    from {{ ref('fct_orders') }}
-    where
-        is_sale
-        and {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('fct_orders'), 'order_id') }}
+    where is_sale
 ),
 
 refund_lines as (
-    select * from {{ ref('fct_refund_lines') }}
-    where
-        is_sale
-        and {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('fct_refund_lines'), 'order_id') }}
+    where is_sale
 ),
 
 refunds as (
@@ -80,10 +74,8 @@ refunds as (
         cast(null as bigint) as order_item_id,
         cast(null as bigint) as product_id,
         cast(null as {{ dbt.type_string() }}) as product_version_key
-    from {{ ref('fct_refunds') }}
-    where
-        is_sale
-        and {{ is_touched('order_id') }}
+    from {{ touched_rows(ref('fct_refunds'), 'order_id') }}
+    where is_sale
 ),
 
 movements as (

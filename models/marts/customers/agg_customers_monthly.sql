@@ -27,17 +27,13 @@ where (held.month_start_date, held.as_of_date, held.is_latest) not in (
 {% endcall %}
 
 orders as (
-    select * from {{ ref('fct_orders') }}
-    where
-        is_sale
-        and {{ is_touched('identity_key') }}
+    select * from {{ touched_rows(ref('fct_orders'), 'identity_key') }}
+    where is_sale
 ),
 
 refunds as (
-    select * from {{ ref('fct_refunds') }}
-    where
-        is_sale
-        and {{ is_touched('identity_key') }}
+    select * from {{ touched_rows(ref('fct_refunds'), 'identity_key') }}
+    where is_sale
 ),
 
 months as (
@@ -61,28 +57,90 @@ movements as (
     from refunds
 ),
 
+movements_by_month as (
+    select
+        identity_key,
+        cast({{ dbt.date_trunc('month', 'posted_date') }} as date) as month_start_date,
+        min(sale_date) as first_sale_date,
+        max(sale_date) as last_sale_date,
+        count(sale_date) as frequency,
+        sum(amount) as monetary_amount
+    from movements
+    where posted_date <= (select max(months.as_of_date) from months)
+    group by identity_key, cast({{ dbt.date_trunc('month', 'posted_date') }} as date)
+),
+
+{% if is_incremental() %}
+customer_months as (
+    select * from touched
+),
+{% else %}
+customer_months as (
+    select
+        customers.identity_key,
+        months.month_start_date
+    from (
+        select
+            identity_key,
+            min(month_start_date) as first_month
+        from movements_by_month
+        group by identity_key
+    ) as customers
+    inner join months on customers.first_month <= months.month_start_date
+),
+{% endif %}
+
+-- Months that are asked for stand after the movements of that month, without an amount of their own: one pass over a
+-- customer's months adds everything up to each.
+lined_up as (
+    select
+        identity_key,
+        month_start_date,
+        first_sale_date,
+        last_sale_date,
+        frequency,
+        monetary_amount,
+        0 as is_asked_for
+    from movements_by_month
+    union all
+    select
+        identity_key,
+        month_start_date,
+        null as first_sale_date,
+        null as last_sale_date,
+        0 as frequency,
+        0 as monetary_amount,
+        1 as is_asked_for
+    from customer_months
+),
+
+added_up as (
+    select
+        identity_key,
+        month_start_date,
+        is_asked_for,
+        {% for aggregate, column in [
+            ('min', 'first_sale_date'), ('max', 'last_sale_date'), ('sum', 'frequency'), ('sum', 'monetary_amount'),
+        ] %}
+        {{ aggregate }}({{ column }}) over (
+            partition by identity_key
+            order by month_start_date, is_asked_for
+            rows between unbounded preceding and current row
+        ) as {{ column }}{{ ',' if not loop.last }}
+        {% endfor %}
+    from lined_up
+),
+
 counted as (
     select
-        months.month_start_date,
+        added_up.*,
         months.as_of_date,
-        months.is_latest,
-        movements.identity_key,
-        min(movements.sale_date) as first_sale_date,
-        max(movements.sale_date) as last_sale_date,
-        count(movements.sale_date) as frequency,
-        sum(movements.amount) as monetary_amount
-    from movements
-    {% if is_incremental() %}
-    inner join (select distinct * from touched) as touched on movements.identity_key = touched.identity_key
-    inner join months
-        on
-            touched.month_start_date = months.month_start_date
-            and movements.posted_date <= months.as_of_date
-    {% else %}
-    inner join months on movements.posted_date <= months.as_of_date
-    {% endif %}
-    group by months.month_start_date, months.as_of_date, months.is_latest, movements.identity_key
-    having count(movements.sale_date) > 0
+        months.is_latest
+    from added_up
+    inner join months on added_up.month_start_date = months.month_start_date
+    where
+        added_up.is_asked_for = 1
+        and added_up.frequency > 0
 ),
 
 derived as (

@@ -9,8 +9,7 @@ with
 {% endcall %}
 
 measured as (
-    select * from {{ ref('agg_customers_monthly') }}
-    where {{ is_touched('month_start_date') }}
+    select * from {{ touched_rows(ref('agg_customers_monthly'), 'month_start_date') }}
 ),
 
 fixed_cut_points as (

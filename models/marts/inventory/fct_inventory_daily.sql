@@ -9,8 +9,7 @@ cross join ({{ changed('int_inventory_days_balanced', 'date_day') }}) as days
 {% endcall %}
 
 inventory_days as (
-    select * from {{ ref('int_inventory_days_balanced') }}
-    where {{ is_touched(['product_id', 'date_day']) }}
+    select * from {{ touched_rows(ref('int_inventory_days_balanced'), ['product_id', 'date_day']) }}
 ),
 
 final as (

@@ -6,8 +6,7 @@ select movements.event_id as movement_id from ({{ changed('stg_files__inventory_
 {% endcall %}
 
 movements as (
-    select * from {{ ref('stg_files__inventory_events') }}
-    where {{ is_touched('event_id', 'touched.movement_id') }}
+    select * from {{ touched_rows(ref('stg_files__inventory_events'), 'event_id', 'touched.movement_id') }}
 ),
 
 final as (

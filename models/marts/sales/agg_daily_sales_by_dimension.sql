@@ -32,24 +32,21 @@ where held.date_day > (select bounds.as_of_date from {{ ref('int_calendar_bounds
 {% endcall %}
 
 ledger as (
-    select * from {{ ref('fct_sales_ledger') }}
-    where {{ is_touched('posting_date', 'touched.date_day') }}
+    select * from {{ touched_rows(ref('fct_sales_ledger'), 'posting_date', 'touched.date_day') }}
 ),
 
 order_lines as (
-    select * from {{ ref('fct_order_lines') }}
+    select * from {{ touched_rows(ref('fct_order_lines'), 'order_date', 'touched.date_day') }}
     where
         is_sale
         and line_type = 'product'
-        and {{ is_touched('order_date', 'touched.date_day') }}
 ),
 
 refund_lines as (
-    select * from {{ ref('fct_refund_lines') }}
+    select * from {{ touched_rows(ref('fct_refund_lines'), 'refund_date', 'touched.date_day') }}
     where
         is_sale
         and line_type = 'product'
-        and {{ is_touched('refund_date', 'touched.date_day') }}
 ),
 
 orders as (

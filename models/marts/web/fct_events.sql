@@ -7,8 +7,7 @@ with
 {% endcall %}
 
 events as (
-    select * from {{ ref('int_events_identified') }}
-    where {{ is_touched('visitor_key') }}
+    select * from {{ touched_rows(ref('int_events_identified'), 'visitor_key') }}
 ),
 
 final as (

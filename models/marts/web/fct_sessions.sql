@@ -14,12 +14,11 @@ where provider_session_id in ({{ changed('int_provider_sessions_enriched', 'prov
 {% endcall %}
 
 events as (
-    select * from {{ ref('fct_events') }}
-    where {{ is_touched('visitor_key') }}
+    select * from {{ touched_rows(ref('fct_events'), 'visitor_key') }}
 ),
 
 provider_sessions as (
-    select * from {{ ref('int_provider_sessions_enriched') }}
+    select * from {{ touched_rows(ref('int_provider_sessions_enriched'), 'provider_session_id', 'events') }}
 ),
 
 provider_sessions_measured as (
@@ -27,10 +26,8 @@ provider_sessions_measured as (
         provider_session_id,
         count(*) as event_count,
         count(distinct session_key) as session_count
-    from {{ ref('fct_events') }}
-    where
-        provider_session_id is not null
-        and {{ is_touched('provider_session_id', 'events') }}
+    from {{ touched_rows(ref('fct_events'), 'provider_session_id', 'events') }}
+    where provider_session_id is not null
     group by provider_session_id
 ),
 

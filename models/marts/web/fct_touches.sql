@@ -13,12 +13,11 @@ where identity_key in ({{ changed('fct_sessions', 'identity_key') }})
 {% endcall %}
 
 orders as (
-    select * from {{ ref('fct_orders') }}
-    where {{ is_touched('order_id') }}
+    select * from {{ touched_rows(ref('fct_orders'), 'order_id') }}
 ),
 
 sessions as (
-    select * from {{ ref('fct_sessions') }}
+    select * from {{ touched_rows(ref('fct_sessions'), 'identity_key', 'orders') }}
 ),
 
 bounds as (

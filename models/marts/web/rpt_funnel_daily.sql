@@ -19,8 +19,7 @@ where held.session_date > (select bounds.as_of_date from {{ ref('int_calendar_bo
 {% endcall %}
 
 sessions as (
-    select * from {{ ref('fct_sessions') }}
-    where {{ is_touched('session_date') }}
+    select * from {{ touched_rows(ref('fct_sessions'), 'session_date') }}
 ),
 
 steps_reached as (

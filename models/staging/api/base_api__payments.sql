@@ -1,7 +1,10 @@
 with
 
 source as (
-    select * from {{ source('api', 'payments') }}
+    select
+        *,
+        {{ row_place() }} as row_place
+    from {{ source('api', 'payments') }}
 ),
 
 orders as (
@@ -20,6 +23,7 @@ typed as (
         {{ try_cast('created_at', 'timestamptz') }} as created_at,
         {{ try_cast('updated_at', 'timestamptz') }} as updated_at,
         _dlt_load_id,
+        row_place,
         {{ json_object_text([
             'order_id', 'kind', 'status', 'method', 'amount', 'currency', 'created_at', 'updated_at',
         ]) }} as row_json

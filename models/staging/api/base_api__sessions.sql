@@ -1,7 +1,10 @@
 with
 
 source as (
-    select * from {{ source('api', 'sessions') }}
+    select
+        *,
+        {{ row_place() }} as row_place
+    from {{ source('api', 'sessions') }}
 ),
 
 typed as (
@@ -20,6 +23,7 @@ typed as (
         {{ try_cast('ended_at', 'timestamptz') }} as ended_at,
         {{ try_cast('updated_at', 'timestamptz') }} as updated_at,
         _dlt_load_id,
+        row_place,
         {{ json_object_text(['device', 'started_at', 'ended_at', 'updated_at']) }} as row_json
     from source
 ),

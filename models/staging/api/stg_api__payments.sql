@@ -14,7 +14,7 @@ ranked as (
     from {{ ref('base_api__payments') }}
     where
         reject_reason is null
-        and {{ is_touched('payment_id') }}
+        and {{ is_touched_in_raw('api', 'payments', 'payment_id') }}
 ),
 
 renamed as (

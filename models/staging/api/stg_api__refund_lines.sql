@@ -5,8 +5,7 @@ with
 {% endcall %}
 
 refunds as (
-    select * from {{ ref('stg_api__refunds') }}
-    where {{ is_touched('refund_id') }}
+    select * from {{ touched_rows(ref('stg_api__refunds'), 'refund_id') }}
 ),
 
 unnested as (

@@ -11,7 +11,7 @@ ranked as (
     from {{ ref('base_api__sessions') }}
     where
         reject_reason is null
-        and {{ is_touched('session_id') }}
+        and {{ is_touched_in_raw('api', 'sessions', 'session_id') }}
 ),
 
 renamed as (

@@ -5,8 +5,7 @@ with
 {% endcall %}
 
 source as (
-    select * from {{ source('files', 'clickstream') }}
-    where {{ is_touched(['file_path', 'line_number']) }}
+    select * from {{ touched_rows(source('files', 'clickstream'), ['file_path', 'line_number']) }}
 ),
 
 parsed as (

@@ -12,10 +12,8 @@ ranked as (
             partition by event_id
             order by received_at, file_path, line_number
         ) as version_rank
-    from {{ ref('base_files__clickstream_events') }}
-    where
-        reject_reason is null
-        and {{ is_touched('event_id') }}
+    from {{ touched_rows(ref('base_files__clickstream_events'), 'event_id') }}
+    where reject_reason is null
 ),
 
 renamed as (

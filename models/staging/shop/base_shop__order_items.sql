@@ -1,7 +1,10 @@
 with
 
 source as (
-    select * from {{ source('shop', 'order_items') }}
+    select
+        *,
+        {{ row_place() }} as row_place
+    from {{ source('shop', 'order_items') }}
 ),
 
 orders as (
@@ -23,6 +26,7 @@ judged as (
         source.created_at,
         source.updated_at,
         source._dlt_load_id,
+        source.row_place,
         {{ json_object_text([
             'source.order_id', 'source.product_id', 'source.quantity', 'source.unit_price',
             'source.unit_cost', 'source.discount_amount', 'source.tax_amount', 'source.updated_at',

@@ -1,7 +1,10 @@
 with
 
 source as (
-    select * from {{ source('shop', 'orders') }}
+    select
+        *,
+        {{ row_place() }} as row_place
+    from {{ source('shop', 'orders') }}
 ),
 
 stores as (
@@ -35,6 +38,7 @@ judged as (
         source.updated_at,
         source.deleted_at,
         source._dlt_load_id,
+        source.row_place,
         {{ json_object_text([
             'source.order_number', 'source.store_id', 'source.status', 'source.currency',
             'source.subtotal_amount', 'source.discount_amount', 'source.shipping_amount',

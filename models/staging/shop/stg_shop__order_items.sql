@@ -21,7 +21,7 @@ ranked as (
     from {{ ref('base_shop__order_items') }}
     where
         reject_reason is null
-        and {{ is_touched('order_item_id') }}
+        and {{ is_touched_in_raw('shop', 'order_items', 'order_item_id') }}
         and order_item_id in (select existing.order_item_id from existing)
 ),
 

@@ -16,7 +16,7 @@ orders as (
     select * from {{ ref('base_shop__orders') }}
     where
         reject_reason is null
-        and {{ is_touched('order_id') }}
+        and {{ is_touched_in_raw('shop', 'orders', 'order_id') }}
 ),
 
 ranked as (

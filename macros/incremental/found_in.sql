@@ -1,0 +1,33 @@
+{#-
+    The condition for a few rows of a large table. DuckDB reads every column of a table to find rows by a key; where their
+    places are known it reads those alone, so it looks for the places first, in the columns of the condition. A model
+    that passes rows on under other names passes their places on as `row_place()`.
+-#}
+{% macro found_in(relation, condition, place=none) -%}
+    {{ return(adapter.dispatch('found_in', 'storehouse')(relation, condition, place)) }}
+{%- endmacro %}
+
+{% macro default__found_in(relation, condition, place) -%}
+    {{ return(condition) }}
+{%- endmacro %}
+
+{% macro duckdb__found_in(relation, condition, place) -%}
+    {%- set places -%}
+        {{ place or 'rowid' }} in (select rowid from {{ relation }} where {{ condition }})
+    {%- endset -%}
+    {{ return(places) }}
+{%- endmacro %}
+
+{#- Where a row stands in its table, for `found_in`; null where nothing is found faster by that. -#}
+{% macro row_place() -%}
+    {{ return(adapter.dispatch('row_place', 'storehouse')()) }}
+{%- endmacro %}
+
+{% macro default__row_place() -%}
+    cast(null as bigint)
+{%- endmacro %}
+
+{% macro duckdb__row_place() -%}
+    {#- The rows of a unit test stand nowhere. -#}
+    {{ default__row_place() if model.resource_type == 'unit_test' else 'rowid' }}
+{%- endmacro %}
