@@ -15,7 +15,7 @@
     {%- set places -%}
         {{ place or 'rowid' }} in (select rowid from {{ relation }} where {{ condition }})
     {%- endset -%}
-    {{ return(places) }}
+    {{ return(places if has_places() else condition) }}
 {%- endmacro %}
 
 {#- Where a row stands in its table, for `found_in`; null where nothing is found faster by that. -#}
@@ -28,6 +28,10 @@
 {%- endmacro %}
 
 {% macro duckdb__row_place() -%}
-    {#- The rows of a unit test stand nowhere. -#}
-    {{ default__row_place() if model.resource_type == 'unit_test' else 'rowid' }}
+    {{ return('rowid' if has_places() else default__row_place()) }}
+{%- endmacro %}
+
+{#- Whether rows are read from tables; unit tests, `--empty` and `--sample` put queries in their place. -#}
+{% macro has_places() -%}
+    {{ return(model.resource_type != 'unit_test' and not flags.EMPTY and not flags.SAMPLE) }}
 {%- endmacro %}

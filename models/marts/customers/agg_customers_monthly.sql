@@ -1,5 +1,9 @@
 -- One row per customer and month, from the month of the first sale on, as things stood at its end; the running month
 -- stands at as_of_date. Everything is counted from the first sale to that day: no column adds up over months.
+{%- set running_totals = [
+    ('min', 'first_sale_date'), ('max', 'last_sale_date'), ('sum', 'frequency'), ('sum', 'monetary_amount'),
+] %}
+
 with
 
 -- All months of who bought or gave back anew, and everyone in the months whose last day moved or that are the latest no
@@ -118,16 +122,14 @@ added_up as (
     select
         identity_key,
         month_start_date,
-        is_asked_for,
-        {% for aggregate, column in [
-            ('min', 'first_sale_date'), ('max', 'last_sale_date'), ('sum', 'frequency'), ('sum', 'monetary_amount'),
-        ] %}
+        {% for aggregate, column in running_totals %}
         {{ aggregate }}({{ column }}) over (
             partition by identity_key
             order by month_start_date, is_asked_for
             rows between unbounded preceding and current row
-        ) as {{ column }}{{ ',' if not loop.last }}
+        ) as {{ column }},
         {% endfor %}
+        is_asked_for
     from lined_up
 ),
 
