@@ -30,11 +30,16 @@ ROOT = Path(__file__).parents[1]
 HOME = (ROOT / os.environ.get("STOREHOUSE_DATA_DIR", "data")).resolve()
 DATA = HOME if HOME.name == "bench" else HOME / "bench"
 PYTHON = sys.executable
-# Others, in an environment of their own; ingestr 0.15 and newer fetch programs from outside the registry when they run.
-OTHERS = ("ingestr<0.15", "pandas", "psycopg2-binary", "rich")
+# Others, in environments of their own. ingestr 1 is a program that its package fetches from elsewhere when it first
+# runs; the last one in Python holds SQLAlchemy below what pandas wants.
+OTHERS = {
+    "ingestr": ("ingestr<0.15", "connectorx", "psycopg2-binary"),
+    "pandas": ("pandas", "sqlalchemy>=2", "psycopg2-binary", "rich"),
+}
 TICK = os.sysconf("SC_CLK_TCK")
 LATENCY_SECONDS, PAGES, PAGE_ROWS = 0.05, 20, 1000
-FEW_ROWS = 100_000  # slow contestants get fewer rows, and their numbers are multiplied
+FEW_ROWS = 100_000  # slow contestants get so many rows and twice as many, which tells what all would cost
+LIMIT_SECONDS = 600  # for a contestant, on the clock
 CONSOLE = Console(highlight=False, width=110)
 
 
@@ -46,15 +51,25 @@ class Cost:
     server: float
     wall: float
     peak_mb: float
+    is_cut: bool = False  # it was stopped before its end
 
     @property
     def cpu(self) -> float:
         """All CPU seconds."""
         return self.client + self.server
 
-    def times(self, factor: float) -> "Cost":
-        """The cost of that many times as much."""
-        return Cost(self.client * factor, self.server * factor, self.wall * factor, self.peak_mb)
+    def extended(self, twice: "Cost", factor: float) -> "Cost":
+        """The cost of `factor` times as many rows, when twice as many cost `twice`: the start is paid once."""
+
+        def extend(one: float, two: float) -> float:
+            return one + (two - one) * (factor - 1)
+
+        return Cost(
+            extend(self.client, twice.client),
+            extend(self.server, twice.server),
+            extend(self.wall, twice.wall),
+            twice.peak_mb,
+        )
 
 
 def settings() -> dict[str, str]:
@@ -71,37 +86,56 @@ def settings() -> dict[str, str]:
 
 
 def server_seconds() -> float:
-    """CPU seconds that the shop's Postgres has used, all of its processes; 0 where the system does not tell."""
+    """CPU seconds that the Postgres servers of the bench have used, all processes; 0 where the system does not tell."""
     if not Path("/proc/self/stat").exists():
         return 0
-    postmaster = (DATA / "demo_shop" / "postgres" / "postmaster.pid").read_text().splitlines()[0]
+    files = DATA.glob("*/postgres/**/postmaster.pid")
+    postmasters = {file.read_text().splitlines()[0] for file in files}
     total = 0
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if path.parent.name == postmaster:
+        if path.parent.name in postmasters:
             total += sum(map(int, fields[11:15]))
-        elif fields[1] == postmaster:
+        elif fields[1] in postmasters:
             total += sum(map(int, fields[11:13]))
     return total / TICK
 
 
-def measure(command: list[str], env: dict[str, str]) -> Cost:
-    """Run a command and say what it cost."""
+def measure(command: list[str], env: dict[str, str], must_end: bool = True) -> Cost:
+    """Run a command and say what it cost; one that need not end well is stopped when it takes too long."""
     with tempfile.TemporaryFile("w+") as output:
         before, started = server_seconds(), time.monotonic()
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=subprocess.STDOUT)
+        timer = threading.Timer(LIMIT_SECONDS, process.kill)
+        if not must_end:
+            timer.start()
         _, status, used = os.wait4(process.pid, 0)
+        timer.cancel()
         wall = time.monotonic() - started
         if status:
             output.seek(0)
-            raise SystemExit(f"✗ {' '.join(command[1:4])} failed:\n{output.read()}")
+            told = output.read().strip()
+            if must_end:
+                raise SystemExit(f"✗ {' '.join(command[1:4])} failed:\n{told}")
+            reason = f"stopped after {wall:.0f} seconds" if wall >= LIMIT_SECONDS else told.splitlines()[-1:]
+            CONSOLE.print(f"{Path(command[0]).name} did not end well: {reason}")
     unit = 1 << 20 if sys.platform == "darwin" else 1 << 10
-    cost = Cost(used.ru_utime + used.ru_stime, server_seconds() - before, wall, used.ru_maxrss / unit)
+    cost = Cost(
+        used.ru_utime + used.ru_stime, server_seconds() - before, wall, used.ru_maxrss / unit, is_cut=bool(status)
+    )
     CONSOLE.print(f"[dim]{Path(command[0]).name} {' '.join(command[1:4])[-60:]}: {cost.cpu:.1f} CPU s[/dim]")
     return cost
+
+
+def extended(command: Callable[[int], list[str]], rows: int, env: dict[str, str]) -> Cost:
+    """What a command would cost for so many rows, by what it costs for few and for twice as many."""
+    if rows <= 2 * FEW_ROWS:
+        return measure(command(rows), env)
+    few, twice = (measure(command(some), env) for some in (FEW_ROWS, 2 * FEW_ROWS))
+    return few.extended(twice, rows / FEW_ROWS)
 
 
 def ours(*arguments: str) -> list[str]:
@@ -138,8 +172,11 @@ def title(text: str, note: str) -> Table:
 
 def add(table: Table, name: str, cost: Cost, base: Cost | None) -> None:
     """A line of results; the ratio is that of the CPU seconds."""
-    ratio = f"{cost.cpu / base.cpu:.1f}" if base else ""
-    table.add_row(name, f"{cost.cpu:.1f}", f"{cost.client:.1f}", f"{cost.wall:.1f}", f"{cost.peak_mb:,.0f}", ratio)
+    over = "over " if cost.is_cut else ""
+    ratio = f"{over}{cost.cpu / base.cpu:.2f}" if base else ""
+    table.add_row(
+        name, f"{over}{cost.cpu:.1f}", f"{cost.client:.1f}", f"{cost.wall:.1f}", f"{cost.peak_mb:,.0f}", ratio
+    )
 
 
 # Contestants: each is a process
@@ -164,6 +201,31 @@ def scanner(url: str, table: str, file: str) -> None:
     connection.execute(f"create table {table} as from shop.shop.{table}")
 
 
+def copy_to_copy(url: str, table: str, target: str) -> None:
+    """COPY out of one Postgres and into another, whose table gets the index on its key that merges need."""
+    import psycopg2
+
+    read_end, write_end = os.pipe()
+
+    def read() -> None:
+        with psycopg2.connect(url).cursor() as cursor, os.fdopen(write_end, "wb") as sink:
+            cursor.copy_expert(f"copy shop.{table} to stdout", sink)
+
+    with psycopg2.connect(url).cursor() as cursor:
+        cursor.execute(
+            "select string_agg(format('%%I %%s', attname, format_type(atttypid, atttypmod)), ', ' order by attnum) "
+            "from pg_attribute where attrelid = %s::regclass and attnum > 0",
+            [f"shop.{table}"],
+        )
+        [(columns,)] = cursor.fetchall()
+    threading.Thread(target=read).start()
+    with psycopg2.connect(target) as connection, connection.cursor() as cursor, os.fdopen(read_end, "rb") as source:
+        cursor.execute("drop schema if exists bench, raw_shop, raw_shop_staging cascade; create schema bench")
+        cursor.execute(f"create table bench.bare ({columns})")
+        cursor.copy_expert("copy bench.bare from stdin", source)
+        cursor.execute("create index on bench.bare (order_item_id); analyze bench.bare")
+
+
 def dlt_default(url: str, table: str, rows: str) -> None:
     """dlt as it comes: SQLAlchemy rows and INSERT statements."""
     import dlt
@@ -186,7 +248,7 @@ def pandas_way(url: str, table: str, rows: str) -> None:
     import pandas
     from sqlalchemy import create_engine
 
-    engine = create_engine(url)
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"))
     for chunk in pandas.read_sql(f"select * from shop.{table} limit {rows}", engine, chunksize=50_000):
         chunk.to_sql("by_pandas", engine, schema="bench", if_exists="append", index=False)
 
@@ -226,7 +288,7 @@ def requests_alone(url: str) -> None:
             cursor = json.loads(answer.content)["next"]
 
 
-CONTESTANTS = (copy_to_nowhere, scanner, dlt_default, pandas_way, read_json, imports, requests_alone)
+CONTESTANTS = (copy_to_nowhere, scanner, copy_to_copy, dlt_default, pandas_way, read_json, imports, requests_alone)
 
 
 # What they compete in
@@ -267,17 +329,17 @@ def with_autocommit(env: dict[str, str], statement: str) -> None:
     connection.close()
 
 
-def with_others() -> Path | None:
-    """The programs of an environment with ingestr and pandas; none where they cannot be installed, with the reason."""
-    folder = DATA / "others"
+def with_other(name: str) -> Path | None:
+    """The programs of an environment with another contestant; none where it cannot be installed, with the reason."""
+    folder = DATA / "others" / name
     uv = Path(PYTHON).with_name("uv")
     for command in (
         [uv, "venv", "--quiet", "--allow-existing", "--python", PYTHON, folder],
-        [uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python", *OTHERS],
+        [uv, "pip", "install", "--quiet", "--python", folder / "bin" / "python", *OTHERS[name]],
     ):
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            CONSOLE.print(f"ingestr and pandas are left out: {done.stderr.strip()}")
+            CONSOLE.print(f"{name} is left out: {done.stderr.strip()}")
             return None
     return folder / "bin"
 
@@ -300,19 +362,43 @@ def bench_table(env: dict[str, str], rows: int) -> Table:
         forget()
         lines.append((what, measure(ours("--source", "shop"), env | settings)))
     forget()
-    some = min(rows, FEW_ROWS)
-    if others := with_others():
-        ingestr = [str(others / "ingestr"), "ingest", "--yes", "--source-uri", url, "--source-table", f"shop.{name}"]
-        target = f"duckdb:///{DATA / 'ingestr.duckdb'}"
-        lines.append(("ingestr", measure([*ingestr, "--dest-uri", target, "--dest-table", "main.items"], env)))
+    if others := with_other("ingestr"):
+        ingestr = [
+            *(str(others / "ingestr"), "ingest", "--yes", "--source-uri", url, "--source-table", f"shop.{name}"),
+            *("--dest-uri", f"duckdb:///{DATA / 'ingestr.duckdb'}", "--dest-table", "main.items"),
+            # Its fastest way
+            *("--sql-backend", "connectorx", "--loader-file-format", "parquet"),
+        ]
+        lines.append(("ingestr 0.14", measure(ingestr, env | {"DISABLE_TELEMETRY": "true"}, must_end=False)))
+    if others := with_other("pandas"):
         with_autocommit(env, "drop schema if exists bench cascade; create schema bench")
-        few = measure(one("pandas_way", url, name, some, python=str(others / "python")), env).times(rows / some)
-        lines.append((f"pandas into Postgres ({some:,} rows, multiplied)", few))
-    few = measure(one("dlt_default", url, name, some), env).times(rows / some)
-    lines.append((f"dlt as it comes ({some:,} rows, multiplied)", few))
+        cost = extended(lambda some: one("pandas_way", url, name, some, python=str(others / "python")), rows, env)
+        lines.append((f"pandas into Postgres (from {2 * FEW_ROWS:,} rows)", cost))
+    cost = extended(lambda some: one("dlt_default", url, name, some), rows, env)
+    lines.append((f"dlt as it comes (from {2 * FEW_ROWS:,} rows)", cost))
     for what, cost in lines:
         add(table, what, cost, base)
     return table
+
+
+def bench_postgres(env: dict[str, str], rows: int) -> Table:
+    """A whole table from Postgres into the Postgres warehouse."""
+    name = f"items_{rows}"
+    fill(env, name, rows)
+    warehouses = [PYTHON, "-m", "warehouses"]
+    subprocess.run([*warehouses, "start", "postgres"], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
+    try:
+        table = title(f"Postgres to Postgres, {rows:,} order lines, with an index", "ratio: to COPY into COPY")
+        find = "from warehouses import postgres; print(postgres.url('loader'))"
+        target = subprocess.run([PYTHON, "-c", find], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+        base = measure(one("copy_to_copy", env["DEMO_SHOP_ADMIN_URL"], name, target.stdout.strip()), env)
+        add(table, "COPY into COPY, bare", base, base)
+        env |= {"SOURCES__SHOP__TABLES": json.dumps([name])}
+        load = [*warehouses, "with", "postgres", "--", *ours("--source", "shop")]
+        add(table, "Storehouse", measure(load, env), base)
+        return table
+    finally:
+        subprocess.run([*warehouses, "stop", "postgres"], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
 
 
 def bench_lines(env: dict[str, str], rows: int) -> Table:
@@ -427,7 +513,7 @@ def main() -> None:
     """Run what was asked for and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--only", nargs="+", choices=("table", "lines", "api", "nothing", "slope"))
+    parser.add_argument("--only", nargs="+", choices=("table", "postgres", "lines", "api", "nothing", "slope"))
     parser.add_argument("--contestant", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.contestant:
@@ -440,6 +526,7 @@ def main() -> None:
     subprocess.run(shop, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     benches: dict[str, Callable[[dict[str, str]], Table]] = {
         "table": lambda env: bench_table(env, options.rows),
+        "postgres": lambda env: bench_postgres(env, options.rows),
         "lines": lambda env: bench_lines(env, options.rows),
         "api": bench_api,
         "nothing": bench_nothing_new,

@@ -7,12 +7,8 @@ rebuild what a load touched touch nothing more.
 
 import pyarrow as pa
 
+from ingestion.sources.copy import quote
 from ingestion.warehouse import Warehouse
-
-
-def quote(identifier: str) -> str:
-    """Quote a name for SQL."""
-    return '"' + identifier.replace('"', '""') + '"'
 
 
 def drop_unchanged(warehouse: Warehouse, table: str, keys: list[str], rows: pa.Table) -> pa.Table | None:

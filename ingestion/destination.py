@@ -1,22 +1,184 @@
-"""dlt's Postgres destination, which copies CSV files and keeps empty texts apart from nulls."""
+"""dlt's own destinations, with jobs that take over whole files as Postgres wrote them, and keep every value exactly."""
 
+import csv
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb as duck
+from dlt.common.destination import DestinationCapabilitiesContext
 from dlt.common.destination.client import LoadJob, PreparedTableSchema
 from dlt.common.storages.file_storage import FileStorage
-from dlt.destinations import postgres
+from dlt.common.storages.load_package import ParsedLoadJobFileName
+from dlt.destinations import duckdb, postgres
+from dlt.destinations.exceptions import DatabaseException, DatabaseTerminalException
+from dlt.destinations.impl.duckdb.duck import DuckDbClient, DuckDbCopyJob
 from dlt.destinations.impl.postgres.postgres import PostgresClient, PostgresCsvCopyJob
+from dlt.destinations.job_client_impl import ModelLoadJob
+
+from ingestion.errors import KindError, first_line, reading_failed
+from ingestion.sources.copy import EARLY, literal, quote
+from ingestion.sources.fill import attached, join, source_name
+from ingestion.sources.snapshot import Snapshot
+
+LOAD_ID = "_dlt_load_id"
+# A longer line stops the load, here as in Arrow's reader.
+LINE_BYTES = 32 << 20
+
+
+def header(file_path: str) -> list[str]:
+    """The columns of a CSV file."""
+    with FileStorage.open_zipsafe_ro(file_path, "r", encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
+
+
+@contextmanager
+def one_thread(connection: duck.DuckDBPyConnection) -> Iterator[None]:
+    """Let DuckDB use one thread: when one stream feeds them all, others wait by spinning, which costs as much again."""
+    connection.execute("set threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute("reset threads")
+
+
+class ScanJob(ModelLoadJob):
+    """A query of the shop that DuckDB runs by itself, in the snapshot in which all is read and in one transaction."""
+
+    def run(self) -> None:
+        """Read and load the table."""
+        client, snapshot = self._job_client.sql_client, self._job_client.snapshot
+        connection, source = client.native_connection, source_name(self.load_table_name)
+        try:
+            # The reader that the snapshot waits for.
+            with (
+                snapshot.reader(),
+                one_thread(connection),
+                attached(connection, snapshot.url, source),
+                client.begin_transaction(),
+            ):
+                join(connection, source, snapshot)
+                super().run()
+        except (DatabaseException, duck.Error) as error:
+            # In the middle of its answer DuckDB only says that it was interrupted.
+            told = "the connection was lost" if "Interrupted" in str(error) else first_line(error)
+            raise DatabaseTerminalException(KindError(reading_failed(told))) from error
+
+
+class CsvReadJob(DuckDbCopyJob):
+    """Reads a CSV file of COPY by the types that the table has, in one statement."""
+
+    def __init__(self, file_path: str, load_id: str) -> None:
+        super().__init__(file_path)
+        self._load_id = load_id
+
+    def run(self) -> None:
+        """Load the file."""
+        client, mapper = self._job_client.sql_client, self._job_client.type_mapper
+        columns = self._load_table["columns"]
+        types = {
+            name: mapper.to_destination_type(columns[name], self._load_table)
+            for name in header(self._file_path)
+            if name != EARLY
+        }
+        with one_thread(client.native_connection):
+            try:
+                client.execute_sql(self.statement(types, as_text=()))
+            except DatabaseException:
+                times = [name for name, type_ in types.items() if type_.startswith(("TIMESTAMP", "DATE"))]
+                client.execute_sql(self.statement(types, as_text=[*times, EARLY]))
+
+    def statement(self, types: dict[str, str], as_text: Collection[str]) -> str:
+        """What loads the file with columns of these types, some read as text and then cast."""
+        read_as = {
+            name: "VARCHAR" if name in as_text else type_
+            for name, type_ in (types | {EARLY: "BIGINT"}).items()
+            if name in header(self._file_path)
+        }
+        # What says BC is no number, so this fails; a column that nobody looks at would not be read.
+        condition = f"where {EARLY} is null" if read_as.get(EARLY) == "BIGINT" else ""
+        # DuckDB has another way of writing times before the year 1.
+        values = (
+            rf"regexp_replace({quote(name)}, '^(\S+)(.*) BC$', '\1 (BC)\2')::{type_}"
+            if name in as_text
+            else quote(name)
+            for name, type_ in types.items()
+        )
+        options = f"""
+            auto_detect = false, header = true, delim = ',', quote = '"', escape = '"',
+            columns = {{{", ".join(f"{literal(name)}: {literal(type_)}" for name, type_ in read_as.items())}}},
+            nullstr = ['', 'NaN'], allow_quoted_nulls = false, max_line_size = {LINE_BYTES}, buffer_size = {LINE_BYTES}
+        """
+        return (
+            f"insert into {self._job_client.sql_client.make_qualified_table_name(self.load_table_name)} "
+            f"({', '.join(map(quote, types))}, {quote(LOAD_ID)}) "
+            f"select {', '.join(values)}, {literal(self._load_id)} "
+            f"from read_csv({literal(self._file_path)}, {options}) {condition}"
+        )
+
+
+class ExactDuckDBClient(DuckDbClient):
+    """Chooses these ways for models and CSV files."""
+
+    snapshot: Snapshot
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        """The job that loads one file."""
+        match ParsedLoadJobFileName.parse(file_path).file_format:
+            case "model":
+                return ScanJob(file_path)
+            case "csv":
+                return CsvReadJob(file_path, load_id)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+
+class ExactDuckDB(duckdb):
+    """The destination; `snapshot` is the one in which it reads by itself."""
+
+    snapshot: Snapshot | None = None
+
+    def _raw_capabilities(self) -> DestinationCapabilitiesContext:
+        """What it can take."""
+        capabilities = super()._raw_capabilities()
+        capabilities.supported_loader_file_formats = [*capabilities.supported_loader_file_formats, "csv"]
+        return capabilities
+
+    @property
+    def client_class(self) -> type[DuckDbClient]:
+        """The client that does the work."""
+        return ExactDuckDBClient
+
+    def client(self, *arguments: Any, **options: Any) -> DuckDbClient:
+        """A client that knows the snapshot."""
+        client = super().client(*arguments, **options)
+        client.snapshot = self.snapshot
+        return client
 
 
 class ExactCsvCopyJob(PostgresCsvCopyJob):
     """Copies a file in which a text, also an empty one, has quotes, and a null has none; dlt makes nulls of both."""
 
+    def __init__(self, file_path: str, load_id: str) -> None:
+        super().__init__(file_path)
+        self._load_id = load_id
+
     def run(self) -> None:
         """Copy the file in one transaction."""
         client = self._job_client.sql_client
         table = client.make_qualified_table_name(self.load_table_name)
+        columns = header(self._file_path)
+        # A file that Postgres wrote does not know the load: the table fills that in.
+        default = f"alter table {table} alter {quote(LOAD_ID)}"
         with FileStorage.open_zipsafe_ro(self._file_path, "rb") as file, client.begin_transaction():
-            columns = file.readline().decode().strip()
+            if LOAD_ID not in columns:
+                client.execute_sql(f"{default} set default {literal(self._load_id)}")
+            copy = f"copy {table} ({', '.join(map(quote, columns))}) from stdin (format csv, header)"
             with client.native_connection.cursor() as cursor:
-                cursor.copy_expert(f"copy {table} ({columns}) from stdin with (format csv)", file)
+                cursor.copy_expert(copy, file, 1 << 20)
+            if LOAD_ID not in columns:
+                client.execute_sql(f"{default} drop default")
 
 
 class ExactPostgresClient(PostgresClient):
@@ -27,7 +189,7 @@ class ExactPostgresClient(PostgresClient):
     ) -> LoadJob:
         """The job that loads one file."""
         job = super().create_load_job(table, file_path, load_id, restore)
-        return ExactCsvCopyJob(file_path) if isinstance(job, PostgresCsvCopyJob) else job
+        return ExactCsvCopyJob(file_path, load_id) if isinstance(job, PostgresCsvCopyJob) else job
 
 
 class ExactPostgres(postgres):

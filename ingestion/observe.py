@@ -15,6 +15,7 @@ import dlt
 import pyarrow as pa
 from dlt.extract import DltSource
 
+from ingestion.sources.fill import filled
 from operations.notes import note
 from operations.settings import DATA_DIR
 from operations.steps import run_id
@@ -29,6 +30,7 @@ class Reading:
     rows: int = 0
     changed: int = 0
     rejected: int = 0
+    bytes: int = 0
     seconds: float = 0
     columns: set[str] = field(default_factory=set)
 
@@ -42,6 +44,7 @@ class Observation:
         self.tables: dict[str, Reading] = defaultdict(Reading)
         self.started_at = datetime.now(UTC)
         self.last = time.monotonic()
+        self.unseen: set[str] = set()
         self.watermarks = self.watermarks_now()
         self.columns = self.columns_now()
 
@@ -50,6 +53,12 @@ class Observation:
         now = time.monotonic()
         reading = self.tables[table]
         reading.rows += rows.num_rows
+        if told := filled(rows):
+            reading.bytes += told.bytes
+            if told.rows is None:
+                self.unseen.add(table)
+            else:
+                self.see_filled(table, told.rows)
         reading.seconds += now - self.last
         reading.columns.update(rows.column_names)
         self.last = now
@@ -60,6 +69,11 @@ class Observation:
         reading.changed += rows.num_rows
         if "read_error" in rows.column_names:
             reading.rejected += rows.num_rows - rows["read_error"].null_count
+
+    def see_filled(self, table: str, rows: int) -> None:
+        """Count rows that went straight into the warehouse."""
+        self.tables[table].rows += rows
+        self.tables[table].changed += rows
 
     def watermarks_now(self) -> dict[str, str | None]:
         """How far each resource is, as its state says."""
@@ -99,7 +113,7 @@ class Observation:
                     "rows_loaded": reading.changed - reading.rejected,
                     "rows_rejected": reading.rejected,
                     "rows_unchanged": reading.rows - reading.changed,
-                    "bytes": sizes.get(table, 0),
+                    "bytes": sizes.get(table, 0) + reading.bytes,
                     "seconds_reading": round(reading.seconds, 3),
                     "watermark_before": self.watermarks.get(resource.name),
                     "watermark_after": watermarks.get(resource.name),

@@ -16,10 +16,10 @@ from dlt.common.runtime.collector import Collector
 from dlt.common.schema.typing import TTableSchema
 from dlt.extract import DltResource, DltSource
 
-from ingestion.changes import drop_unchanged, quote
+from ingestion.changes import drop_unchanged
 from ingestion.errors import KindError
 from ingestion.observe import Observation
-from ingestion.warehouse import Warehouse
+from ingestion.warehouse import Warehouse, rows_held
 
 FEW_ROWS = 100
 
@@ -89,6 +89,8 @@ def run_source(
             columns = source.schema.get_table_columns(table).items()
             keys = [name for name, column in columns if column.get("primary_key") or column.get("merge_key")]
             warehouse.finish(f"{pipeline.dataset_name}.{table}", keys)
+        for table in seen.unseen:
+            seen.see_filled(table, rows_held(warehouse, f"{pipeline.dataset_name}.{table}"))
         seen.write(extracted.loads_ids[0], bytes_by_table(extracted))
     result = Result(source.name)
     for table in tables:
@@ -106,14 +108,6 @@ def bytes_by_table(extracted: ExtractInfo) -> dict[str, int]:
         for step in steps
         for table, metrics in step["table_metrics"].items()
     }
-
-
-def rows_held(warehouse: Warehouse, table: str) -> int:
-    """How many rows a table of the warehouse has; none if it is not there."""
-    if not warehouse.columns(table):
-        return 0
-    [(held,)] = warehouse.query(f"select count(*) from {'.'.join(map(quote, table.split('.')))}")
-    return held
 
 
 def refuse_to_shrink(pipeline: dlt.Pipeline, source: DltSource, warehouse: Warehouse, seen: Observation) -> None:

@@ -75,8 +75,9 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     if name == "shop" and (options.mode or dlt.config["sources.shop.mode"]) == "cdc":
         return load_changes(pipeline, warehouse, progress, options)
     days = Days(options.first_day, options.last_day or date.today()) if options.first_day else None
-    # These two go on where the warehouse ends.
-    needs = {"warehouse": warehouse} if name in ("files", "stream") else {}
+    # Two go on where the warehouse ends; the shop is read by the warehouse itself where that is cheaper.
+    fills = name == "shop" and not options.dry_run
+    needs = {"warehouse": warehouse} if fills or name in ("files", "stream") else {}
     source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh, days=days, **needs)
     if not source.resources:
         return None

@@ -7,14 +7,16 @@ from copy import copy
 from pathlib import Path
 from typing import Any, Protocol
 
-import dlt
 import duckdb
 import pyarrow as pa
 import pyarrow.csv
 from dlt.common.destination import AnyDestination, DestinationCapabilitiesContext
 
-from ingestion.destination import ExactPostgres
+from ingestion.destination import ExactDuckDB, ExactPostgres
 from ingestion.errors import LOCKED, KindError
+from ingestion.sources.copy import as_it_is, before_year_1, exact, nan_as_null, quote
+from ingestion.sources.fill import can_scan
+from ingestion.sources.snapshot import Snapshot
 
 
 class Warehouse(Protocol):
@@ -33,8 +35,22 @@ class Warehouse(Protocol):
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`, whose columns have the types of the table `like`."""
 
+    def scans(self, snapshot: Snapshot) -> bool:
+        """Whether the warehouse can read this Postgres by itself, in which case it will do so in this snapshot."""
+
+    def copy_statement(self, query: str, schema: pa.Schema) -> str:
+        """The COPY that writes the rows of a query as CSV for this warehouse, with a header."""
+
     def finish(self, table: str, keys: list[str]) -> None:
         """Do what a loaded table needs."""
+
+
+def rows_held(warehouse: Warehouse, table: str) -> int:
+    """How many rows a table of the warehouse has; none if it is not there."""
+    if not warehouse.columns(table):
+        return 0
+    [(held,)] = warehouse.query(f"select count(*) from {'.'.join(map(quote, table.split('.')))}")
+    return held
 
 
 def known_once(destination: AnyDestination) -> AnyDestination:
@@ -64,7 +80,8 @@ class DuckDB:
         self.connection = connection
         self.pipelines_dir = data_dir / "dlt"
         # Without this capability dlt runs the statements of a merge one by one, and a kill in between loses rows.
-        self.destination = known_once(dlt.destinations.duckdb(connection, supports_transactions=True))
+        self.exact = ExactDuckDB(connection, destination_name="duckdb", supports_transactions=True)
+        self.destination = known_once(self.exact)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple]:
         """The rows of a query."""
@@ -83,6 +100,20 @@ class DuckDB:
             cursor.execute("set TimeZone = 'UTC'")
             cursor.register("incoming", incoming)
             return cursor.execute(statement).fetchall()
+
+    def scans(self, snapshot: Snapshot) -> bool:
+        """Whether there is an extension for this DuckDB that reaches this Postgres."""
+        self.exact.snapshot = snapshot
+        return can_scan(self.connection, snapshot.url)
+
+    def copy_statement(self, query: str, schema: pa.Schema) -> str:
+        """All as it is. Quotes tell a text or float that reads NaN from a decimal, of which that makes a null."""
+        texts = [
+            quote(field.name) for field in schema if pa.types.is_string(field.type) or pa.types.is_floating(field.type)
+        ]
+        quotes = f", force_quote ({', '.join(texts)})" if texts else ""
+        rows = exact(query, schema, as_it_is, *before_year_1(schema))
+        return f"copy ({rows}) to stdout (format csv, header{quotes})"
 
     def finish(self, table: str, keys: list[str]) -> None:
         """Nothing: an index would slow the loads of a columnar warehouse down."""
@@ -126,6 +157,14 @@ class Postgres:
             cursor.execute("analyze incoming")
             cursor.execute(statement)
             return cursor.fetchall()
+
+    def scans(self, snapshot: Snapshot) -> bool:
+        """No: that takes an extension on the server."""
+        return False
+
+    def copy_statement(self, query: str, schema: pa.Schema) -> str:
+        """All as it is, but for decimals that are no numbers."""
+        return f"copy ({exact(query, schema, nan_as_null)}) to stdout (format csv, header)"
 
     def finish(self, table: str, keys: list[str]) -> None:
         """Give a merged table an index on its key, without which each merge reads it whole, and the planner numbers."""

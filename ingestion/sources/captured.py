@@ -9,9 +9,8 @@ from io import BytesIO
 import pyarrow as pa
 from dlt.common.schema.typing import TTableSchemaColumns
 
-from ingestion.changes import quote
 from ingestion.errors import KindError
-from ingestion.sources.copy import UNREADABLE, arrow_type, holds, read_csv, variant
+from ingestion.sources.copy import UNREADABLE, arrow_type, holds, quote, read_csv, variant
 from ingestion.sources.pgoutput import UNCHANGED, Change, Relation, Row
 from ingestion.warehouse import Warehouse
 

@@ -19,6 +19,10 @@ from sqlalchemy import Connection
 BLOCK_BYTES = 32 << 20
 # As many rows as DuckDB stores together: to load groups of other sizes costs it half as much again.
 GROUP_ROWS = 122_880
+# A column of what is written for DuckDB, which reads times of such rows wrongly, and without a word.
+EARLY = "_before_year_1"
+# How a column with a name and a type is written in SQL, so that it leaves Postgres in a form that can be read exactly.
+Written = Callable[[str, str, pa.DataType], str]
 # Every table with decimals has this column: values that no type in the warehouse can hold, as JSON of column to text.
 UNREADABLE = "unreadable_values"
 
@@ -61,9 +65,9 @@ def variant(name: str) -> str:
     return f"{name}__v_text"
 
 
-def exact(query: str, schema: pa.Schema, written: Callable[[str, str, pa.DataType], str]) -> str:
-    """Wrap a query so that every value leaves Postgres `written` in a form that Arrow takes over exactly."""
-    names = {name: '"' + name.replace('"', '""') + '"' for name in schema.names}
+def exact(query: str, schema: pa.Schema, written: Written, *more: str) -> str:
+    """Wrap a query so that every value leaves Postgres `written` in a form that can be read exactly."""
+    names = {name: quote(name) for name in schema.names}
     columns = [
         f"{written(name, names[name], type_)} as {names[name]}"
         for name, type_ in zip(schema.names, schema.types, strict=True)
@@ -75,7 +79,7 @@ def exact(query: str, schema: pa.Schema, written: Callable[[str, str, pa.DataTyp
             f"case when 'NaN' in ({', '.join(names[name] for name in decimals)}) "
             f"then jsonb_strip_nulls(jsonb_build_object({', '.join(parts)}))::text end as {UNREADABLE}"
         )
-    return f"select {', '.join(columns)} from ({query}) as source_rows"
+    return f"select {', '.join([*columns, *more])} from ({query}) as source_rows"
 
 
 def written(name: str, column: str, type_: pa.DataType) -> str:
@@ -91,6 +95,28 @@ def written(name: str, column: str, type_: pa.DataType) -> str:
             f"case when isfinite({column}) then {column} - date '1970-01-01' "
             f"when {column} > '2000-01-01' then {2**31 - 1} when {column} < '2000-01-01' then {1 - 2**31} end"
         )
+    return nan_as_null(name, column, type_)
+
+
+def quote(identifier: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def as_it_is(name: str, column: str, type_: pa.DataType) -> str:
+    """The column alone."""
+    return column
+
+
+def before_year_1(schema: pa.Schema) -> list[str]:
+    """The column that marks rows with times before the year 1; none where there are no times."""
+    times = [quote(field.name) for field in schema if pa.types.is_temporal(field.type)]
+    is_early = " or ".join(f"{time} < '0001-01-01'" for time in times)
+    return [f"case when {is_early} then 'BC' end as {EARLY}"] if times else []
+
+
+def nan_as_null(name: str, column: str, type_: pa.DataType) -> str:
+    """The column, without decimals that are no numbers."""
     return f"nullif({column}, 'NaN')" if pa.types.is_decimal(type_) else column
 
 

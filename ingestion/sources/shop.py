@@ -21,14 +21,20 @@ import pyarrow as pa
 from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.sources import DltResource
 from dlt.sources.credentials import ConnectionStringCredentials
-from dlt.sources.sql_database import register_table_loader_backend, remove_nullability_adapter, sql_table
+from dlt.sources.sql_database import (
+    BaseTableLoader,
+    register_table_loader_backend,
+    remove_nullability_adapter,
+    sql_table,
+)
 from sqlalchemy import Column, Engine, MetaData, Select, Table, cast, func, types
 
 from ingestion.errors import KindError
 from ingestion.sources import Days
-from ingestion.sources.copy import UNREADABLE, arrow_type, holds, variant
-from ingestion.sources.scan import ExactTableLoader, read_rows
+from ingestion.sources.copy import UNREADABLE, arrow_type, copy_to_arrow, holds, variant
+from ingestion.sources.fill import fill
 from ingestion.sources.snapshot import Snapshot, Watermark
+from ingestion.warehouse import Warehouse, rows_held
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 EXACT_TYPES = (types.Integer, types.Boolean, types.Date, types.DateTime)
@@ -55,18 +61,23 @@ def shop(
     only: list[str] | None = None,
     full_refresh: bool = False,
     days: Days | None = None,
+    warehouse: Warehouse | None = None,
 ) -> Iterator[DltResource]:
-    """Every table of the shop, read in one snapshot; `only` picks tables, and their key tables come along."""
+    """Every table of the shop, read in one snapshot; `only` picks tables, and their key tables come along.
+
+    A `warehouse` fills tables that it does not have, or that are refreshed, by itself.
+    """
     wanted = [table for table in tables if only is None or table in only]
     if not wanted:
         return
     with_keys = [table for table in wanted if table in key_tables]
     snapshot = Snapshot(credentials.to_native_representation(), readers=len(wanted) + len(with_keys))
     metadata = reflect(snapshot.engine, schema, wanted)
-    held = raw_tables()
+    held, dataset = raw_tables(), dlt.current.pipeline().dataset_name
     for name in wanted:
         table = metadata.tables[f"{schema}.{name}"]
-        watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds), days)
+        is_filled = warehouse and not days and (full_refresh or not rows_held(warehouse, f"{dataset}.{name}"))
+        watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds), days, bool(is_filled))
         has_cursor = cursor_column in table.c
         resource = rows(
             table,
@@ -74,6 +85,7 @@ def shop(
             held.get(name, {}),
             snapshot,
             query_adapter_callback=watermark.changed_rows if has_cursor else None,
+            filled_by=warehouse if is_filled else None,
             write_disposition="replace" if full_refresh else MERGE,
         )
         if has_cursor:
@@ -105,6 +117,7 @@ def rows(
     held: TTableSchemaColumns,
     snapshot: Snapshot | None = None,
     query_adapter_callback: Any = None,
+    filled_by: Warehouse | None = None,
     **options: Any,
 ) -> DltResource:
     """The rows of a table that has these columns in raw, read in a snapshot; without one, just what dlt knows of it."""
@@ -123,7 +136,7 @@ def rows(
             backend="exact",
             # A source that drops a `not null` later must not meet one in raw.
             table_adapter_callback=remove_nullability_adapter,
-            backend_kwargs={"snapshot": snapshot, "texts": texts.values()},
+            backend_kwargs={"snapshot": snapshot, "texts": texts.values(), "filled_by": filled_by},
             reflection_level="full_with_precision",
             type_adapter_callback=exact_or_text,
             query_adapter_callback=query_with_texts,
@@ -147,6 +160,22 @@ def rows(
     if added:
         resource.apply_hints(columns=added)
     return resource
+
+
+class ExactTableLoader(BaseTableLoader):
+    """Reads a table exactly; dlt reflects the table, builds the query and knows the columns."""
+
+    def load_rows(self, backend_kwargs: dict[str, Any]) -> Iterator[Any]:
+        """Yield the rows of the table as Arrow tables, or as one file where the warehouse reads them by itself."""
+        columns = {column.name: self.columns[column.name] for column in self.table.columns}
+        columns |= {key.name: columns[key.name] | {"nullable": False} for key in self.table.primary_key}
+        columns |= {name: {"name": name, "data_type": "text"} for name in backend_kwargs["texts"]}
+        query, snapshot = self.compile_query(self.make_query()), backend_kwargs["snapshot"]
+        if warehouse := backend_kwargs["filled_by"]:
+            yield from fill(warehouse, snapshot, self.table.name, query, columns)
+        else:
+            with snapshot.reader() as connection:
+                yield from copy_to_arrow(connection, query, columns)
 
 
 def raw_tables() -> dict[str, TTableSchemaColumns]:
@@ -194,6 +223,6 @@ def keys(snapshot: Snapshot, table: Table, name: str, always: bool = False) -> D
                 return
             state["keys"] = fingerprint
             query = str(Select(*table.primary_key).compile(snapshot.engine))
-            yield from read_rows(connection, query, columns)
+            yield from copy_to_arrow(connection, query, columns)
 
     return all_keys

@@ -29,10 +29,10 @@ from dlt.sources.credentials import ConnectionStringCredentials
 from psycopg2.extras import LogicalReplicationConnection
 from sqlalchemy import Table
 
-from ingestion.changes import drop_unchanged, quote
+from ingestion.changes import drop_unchanged
 from ingestion.errors import KindError
 from ingestion.sources.captured import CHANGE_COLUMNS, CHANGE_KEY, CapturedTable, TableChanges
-from ingestion.sources.copy import arrow_schema
+from ingestion.sources.copy import arrow_schema, quote
 from ingestion.sources.pgoutput import Change, Decoder
 from ingestion.sources.shop import MERGE, key_columns, keys, raw_tables, reflect, rows
 from ingestion.sources.snapshot import Snapshot, open_engine

@@ -16,7 +16,7 @@ from typing import Any
 import dlt
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, make_url, or_
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, func, make_url, or_
 
 from ingestion.errors import KindError
 from ingestion.sources import Days
@@ -54,6 +54,7 @@ class Snapshot:
 
     def __init__(self, url: str, readers: int, exported: str | None = None) -> None:
         self.engine = open_engine(url)
+        self.url = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         self._readers = readers
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             taken_at, oldest_open, sees_all = connection.exec_driver_sql(LOOK).one()
@@ -66,18 +67,24 @@ class Snapshot:
         self.oldest_open: datetime | None = oldest_open
         # The look comes first, in a transaction of its own: what the snapshot misses was open at the look or is newer.
         self._keeper = self.engine.connect()
-        self._snapshot_id = exported or self._keeper.exec_driver_sql("select pg_export_snapshot()").scalar_one()
+        self.id = exported or self._keeper.exec_driver_sql("select pg_export_snapshot()").scalar_one()
         event.listen(self.engine, "begin", self._join)
 
     def _join(self, connection: Connection) -> None:
-        connection.exec_driver_sql(f"set transaction snapshot '{self._snapshot_id}'")
+        connection.exec_driver_sql(f"set transaction snapshot '{self.id}'")
         connection.exec_driver_sql("set local timezone = 'UTC'; set local datestyle = 'ISO'")
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """A connection inside the snapshot."""
+        with self.engine.connect() as connection, connection.begin():
+            yield connection
 
     @contextmanager
     def reader(self) -> Iterator[Connection]:
         """A connection inside the snapshot for one of the readers; the last one to leave ends the snapshot."""
         try:
-            with self.engine.connect() as connection, connection.begin():
+            with self.connect() as connection:
                 yield connection
         finally:
             self._readers -= 1
@@ -93,13 +100,20 @@ class Watermark:
     """
 
     def __init__(
-        self, resource: str, column: str, snapshot: Snapshot, lag: timedelta, days: Days | None = None
+        self,
+        resource: str,
+        column: str,
+        snapshot: Snapshot,
+        lag: timedelta,
+        days: Days | None = None,
+        is_filled: bool = False,
     ) -> None:
         self.resource = resource
         self.column = column
         self.snapshot = snapshot
         self.lag = lag
         self.days = days
+        self.is_filled = is_filled
 
     def start(self) -> datetime | None:
         """Open this run's note and return the timestamp to read from; none means from the beginning."""
@@ -117,6 +131,11 @@ class Watermark:
         if self.days:
             return query.where(cursor >= self.days.begin, cursor < self.days.end)
         since = self.start()
+        if self.is_filled:
+            # Its rows will not be seen.
+            with self.snapshot.connect() as connection:
+                is_past = cursor.between(BEGINNING, self.snapshot.taken_at)
+                self.note(connection.execute(Select(func.max(cursor)).where(is_past)).scalar_one())
         return query if since is None else query.where(or_(cursor >= since, cursor.is_(None)))
 
     def see(self, rows: pa.Table) -> pa.Table:
@@ -127,8 +146,11 @@ class Watermark:
         now = pa.scalar(self.snapshot.taken_at.replace(tzinfo=None), pa.timestamp("us")).cast(column.type)
         # Times before the year 1 are none that Python knows, nor ones to start from.
         is_past = pc.and_(pc.less_equal(column, now), pc.greater_equal(column, YEAR_1.cast(column.type)))
-        highest = pc.max(column.filter(is_past)).as_py()
+        self.note(pc.max(column.filter(is_past)).as_py())
+        return rows
+
+    def note(self, highest: datetime | None) -> None:
+        """Note the highest timestamp so far."""
         notes = dlt.current.resource_state(self.resource)["notes"]
         if highest and (notes[-1][1] is None or highest > datetime.fromisoformat(notes[-1][1])):
             notes[-1][1] = highest.isoformat()
-        return rows

@@ -20,10 +20,9 @@ from dlt.common.configuration import with_config
 from dlt.common.schema.typing import TTableSchemaColumns
 from dlt.sources import DltResource
 
-from ingestion.changes import quote
 from ingestion.errors import KindError
 from ingestion.sources import Days
-from ingestion.sources.copy import arrow_schema
+from ingestion.sources.copy import arrow_schema, quote
 from ingestion.sources.lines import decoded
 from ingestion.sources.shop import MERGE
 from ingestion.warehouse import Warehouse

@@ -5,10 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 from conftest import Workspace
 
-from ingestion.sources import scan
+from ingestion.sources import fill
 
 TABLE = """
     create type shop.mood as enum ('glad', '');
@@ -72,6 +73,13 @@ def quoted(value: object) -> str:
 def test_every_value_survives(tiny_shop: Workspace, tmp_path: Path) -> None:
     tiny_shop.settings["SOURCES__SHOP__TABLES"] = '["nasty"]'
     tiny_shop.shop(TABLE)
+    # A new table is filled by DuckDB's scanner or a file of COPY, and one that is there already takes merges.
+    spaces = {
+        way: Workspace(tmp_path / way, tiny_shop.settings | {"SOURCES__SHOP__SCAN_FROM_ROWS": str(from_rows)})
+        for way, from_rows in {"scan": 0, "copy": 10**9, "merge": 10**9}.items()
+    }
+    tiny_shop.shop("insert into shop.nasty (id) values ('first')")
+    spaces["merge"].ingest("--source", "shop")
     expected = {}
     for column, values in SPECIAL.items():
         for number, (value, text) in enumerate(values.items()):
@@ -105,10 +113,8 @@ def test_every_value_survives(tiny_shop: Workspace, tmp_path: Path) -> None:
     random_rows = """
         select id, zoned, naive, day, exact, "float", big, flag, words from {}.nasty where id like 'random%' order by id
     """
-    # DuckDB's scanner and COPY give the same table.
-    columns = {}
-    for way, from_rows in {"scan": 0, "copy": 10**9}.items():
-        space = Workspace(tmp_path / way, tiny_shop.settings | {"SOURCES__SHOP__SCAN_FROM_ROWS": str(from_rows)})
+    tables = {}
+    for way, space in spaces.items():
         space.ingest("--source", "shop")
         held = {
             (column, number): space.warehouse(
@@ -121,16 +127,25 @@ def test_every_value_survives(tiny_shop: Workspace, tmp_path: Path) -> None:
         assert space.warehouse(
             "select id, exact, words, unreadable_values from raw_shop.nasty where unreadable_values is not null"
         ) == [("nan", None, "kept", '{"exact": "NaN"}')]
-        columns[way] = space.warehouse("describe raw_shop.nasty")
-    assert columns["scan"] == columns["copy"]
+        tables[way] = (
+            space.warehouse("describe raw_shop.nasty"),
+            space.warehouse("select columns(c -> c <> '_dlt_load_id')::text from raw_shop.nasty order by id"),
+            space.warehouse("select rows_read, rows_loaded, rows_unchanged from raw_ops.table_loads")[-1:],
+            space.warehouse(
+                "select count(*) from raw_shop.nasty inner join raw_shop._dlt_loads on _dlt_load_id = load_id"
+            ),
+        )
+    assert tables["scan"] == tables["copy"]
+    assert tables["merge"][:2] == tables["copy"][:2]
 
 
 def test_without_the_scanner_copy_reads_and_says_so(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
-    monkeypatch.setattr(scan, "find_spec", lambda _: None)
     url = "postgresql://loader:secret@127.0.0.1:9/without"
-    assert scan.scanner(url) is scan.scanner(url) is None
-    monkeypatch.undo()
-    # A server that only DuckDB cannot reach
-    assert scan.scanner(f"{url}_server") is None
+    with duckdb.connect() as connection:
+        monkeypatch.setattr(fill, "find_spec", lambda _: None)
+        assert fill.can_scan(connection, url) is fill.can_scan(connection, url) is False
+        monkeypatch.undo()
+        # A server that only DuckDB cannot reach
+        assert fill.can_scan(connection, f"{url}_server") is False
     told = capsys.readouterr().out
     assert told.count("shop: reading by COPY") == told.count("\n") == 2 and "secret" not in told, told
