@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import psycopg2
 import pytest
 from conftest import ROOT, Workspace
 from test_ingestion import KEY_TABLES, KEYS, assert_files_equal_raw, assert_raw_equals_shop
@@ -199,3 +200,37 @@ def test_the_shop_goes_away_in_the_middle_of_a_table(tiny_shop: Workspace, tmp_p
     assert password not in told + error
     space.ingest("--source", "shop")
     assert_equal(space, "long")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_tables_that_are_filled_show_one_moment(tiny_shop: Workspace, tmp_path: Path, way: str) -> None:
+    tables = {"SOURCES__SHOP__TABLES": '["one", "other"]', "LOAD__WORKERS": "1"}
+    space = Workspace(tmp_path / "data", tiny_shop.settings | WAYS[way] | tables)
+    # Reading waits for a lock.
+    for table in ("one", "other"):
+        space.shop(
+            f"""
+            drop table if exists shop.{table};
+            create table shop.{table} (id int primary key, words text, updated_at timestamptz);
+            insert into shop.{table} select n, 'before', now() from generate_series(1, 10) as n;
+            create or replace function shop.wait() returns boolean language plpgsql
+            as 'begin perform pg_advisory_xact_lock_shared(14); return true; end';
+            alter table shop.{table} enable row level security;
+            create policy slow on shop.{table} for select to storehouse_loader using (shop.wait());
+            grant select on shop.{table} to storehouse_loader;
+            """
+        )
+    url = space.settings["DEMO_SHOP_ADMIN_URL"].replace("postgresql+psycopg2://", "postgresql://")
+    holder = psycopg2.connect(url)
+    holder.cursor().execute("select pg_advisory_lock(14)")
+    run = subprocess.Popen([sys.executable, "-m", "ingestion", "--source", "shop"], cwd=ROOT, env=space.env)
+    while run.poll() is None and not space.shop("select 1 from pg_stat_activity where wait_event = 'advisory'"):
+        time.sleep(0.1)
+    changed = [f"update shop.{table} set words = 'after', updated_at = now()" for table in ("one", "other")]
+    space.shop("; ".join(changed))
+    holder.close()
+    assert run.wait() == 0
+    held = "select distinct words from raw_shop.one union all select distinct words from raw_shop.other"
+    assert space.warehouse(held) == [("before",), ("before",)]
+    space.ingest("--source", "shop")
+    assert space.warehouse(held) == [("after",), ("after",)]
