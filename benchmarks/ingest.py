@@ -38,8 +38,8 @@ OTHERS = {
 }
 TICK = os.sysconf("SC_CLK_TCK")
 LATENCY_SECONDS, PAGES, PAGE_ROWS = 0.05, 20, 1000
-FEW_ROWS = 100_000  # slow contestants get so many rows and twice as many, which tells what all would cost
-LIMIT_SECONDS = 600  # for a contestant, on the clock
+FEW_ROWS = 50_000  # slow contestants get so many rows and twice as many, which tells what all would cost
+LIMIT_SECONDS = 300  # for a contestant, on the clock
 CONSOLE = Console(highlight=False, width=110)
 
 

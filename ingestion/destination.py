@@ -3,6 +3,8 @@
 import csv
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from copy import copy
+from functools import cached_property
 from typing import Any
 
 import duckdb as duck
@@ -117,6 +119,30 @@ class CsvReadJob(DuckDbCopyJob):
         )
 
 
+class ResolvedOnce:
+    """Works out the settings of a destination once: dlt asks at every step, a quarter of a run without news."""
+
+    @cached_property
+    def _known(self) -> dict[Any, Any]:
+        return {}
+
+    def configuration(self, initial_config: Any, accept_partial: bool = False) -> Any:
+        """The settings of a dataset."""
+        settings = {name: value for name, value in (initial_config or {}).items() if name != "credentials"}
+        key = f"{settings} {accept_partial}"
+        if key not in self._known:
+            self._known[key] = super().configuration(initial_config, accept_partial)
+        return self._known[key]
+
+    def capabilities(self, config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
+        """What the destination can do."""
+        key = type(naming), getattr(naming, "max_length", None)
+        if key not in self._known:
+            self._known[key] = super().capabilities(config, naming)
+        # A step may set some for itself.
+        return copy(self._known[key])
+
+
 class ExactDuckDBClient(DuckDbClient):
     """Chooses these ways for models and CSV files."""
 
@@ -134,7 +160,7 @@ class ExactDuckDBClient(DuckDbClient):
         return super().create_load_job(table, file_path, load_id, restore)
 
 
-class ExactDuckDB(duckdb):
+class ExactDuckDB(ResolvedOnce, duckdb):
     """The destination; `snapshot` is the one in which it reads by itself."""
 
     snapshot: Snapshot | None = None
@@ -192,7 +218,7 @@ class ExactPostgresClient(PostgresClient):
         return ExactCsvCopyJob(file_path, load_id) if isinstance(job, PostgresCsvCopyJob) else job
 
 
-class ExactPostgres(postgres):
+class ExactPostgres(ResolvedOnce, postgres):
     """The destination."""
 
     @property

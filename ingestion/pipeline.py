@@ -19,7 +19,7 @@ from dlt.extract import DltResource, DltSource
 from ingestion.changes import drop_unchanged
 from ingestion.errors import KindError
 from ingestion.observe import Observation
-from ingestion.warehouse import Warehouse, rows_held
+from ingestion.warehouse import Warehouse
 
 FEW_ROWS = 100
 
@@ -90,11 +90,11 @@ def run_source(
             keys = [name for name, column in columns if column.get("primary_key") or column.get("merge_key")]
             warehouse.finish(f"{pipeline.dataset_name}.{table}", keys)
         for table in seen.unseen:
-            seen.see_filled(table, rows_held(warehouse, f"{pipeline.dataset_name}.{table}"))
+            seen.see_filled(table, warehouse.rows_held(f"{pipeline.dataset_name}.{table}"))
         seen.write(extracted.loads_ids[0], bytes_by_table(extracted))
     result = Result(source.name)
     for table in tables:
-        held = rows_held(warehouse, f"{pipeline.dataset_name}.{table}")
+        held = warehouse.rows_held(f"{pipeline.dataset_name}.{table}")
         result.tables.append(TableResult(table, seen.tables[table].rows, seen.tables[table].changed, held))
     result.seconds = time.monotonic() - started
     return result
@@ -117,7 +117,7 @@ def refuse_to_shrink(pipeline: dlt.Pipeline, source: DltSource, warehouse: Wareh
         if resource.write_disposition != "replace" or table not in seen.tables:
             continue
         rows = seen.tables[table].rows
-        held = rows_held(warehouse, f"{pipeline.dataset_name}.{table}")
+        held = warehouse.rows_held(f"{pipeline.dataset_name}.{table}")
         if held > FEW_ROWS and rows < held / 2:
             pipeline.abort_packages()
             raise KindError(
@@ -162,7 +162,7 @@ def is_new(schema: TTableSchema, warehouse: Warehouse, table: str) -> bool:
     A table that was filled by half when a run was killed is merged from then on.
     """
     deletes = any(column.get("hard_delete") for column in schema["columns"].values())
-    return bool(schema.get("x-stage-data-deduplicated")) and not deletes and not rows_held(warehouse, table)
+    return bool(schema.get("x-stage-data-deduplicated")) and not deletes and not warehouse.rows_held(table)
 
 
 def watch(look: Callable[[pa.Table], None], rows: pa.Table) -> pa.Table:

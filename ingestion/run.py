@@ -4,6 +4,7 @@ import argparse
 import sys
 import traceback
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 
 import dlt
@@ -14,17 +15,10 @@ from ingestion.errors import KindError, explain
 from ingestion.pipeline import Result, forget_unfinished, open_pipeline, run_source, sum_up
 from ingestion.progress import Progress
 from ingestion.sources import Days
-from ingestion.sources.api import api
-from ingestion.sources.files import files
-from ingestion.sources.shop import shop
-from ingestion.sources.shop_cdc import replicate
-from ingestion.sources.stream import settle, stream
 from ingestion.warehouse import Warehouse, deliver, open_warehouse
 from operations.history import record
 from operations.lock import only_writer
 from operations.privacy import erase, keep_salt
-
-FACTORIES = {"shop": shop, "api": api, "files": files, "stream": stream}
 
 
 def run(data_dir: Path, options: argparse.Namespace) -> int:
@@ -69,6 +63,10 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
 
 def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.Namespace) -> Result | None:
     """Load one source; none when no table of it was asked for."""
+    # A run takes the time to import only what it reads.
+    module = import_module(f"ingestion.sources.{name}")
+    if name == "stream" and module.is_idle(warehouse):
+        return None
     pipeline = open_pipeline(name, warehouse, progress)
     forget_unfinished(pipeline)
     pipeline.sync_destination()
@@ -78,12 +76,12 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     # Two go on where the warehouse ends; the shop is read by the warehouse itself where that is cheaper.
     fills = name == "shop" and not options.dry_run
     needs = {"warehouse": warehouse} if fills or name in ("files", "stream") else {}
-    source = FACTORIES[name](only=options.tables, full_refresh=options.full_refresh, days=days, **needs)
+    source = getattr(module, name)(only=options.tables, full_refresh=options.full_refresh, days=days, **needs)
     if not source.resources:
         return None
     result = run_source(pipeline, source, warehouse, options.dry_run, options.allow_shrink)
     if name == "stream" and not options.dry_run:
-        settle(warehouse, progress.console.print)
+        module.settle(warehouse, progress.console.print)
     return result
 
 
@@ -97,6 +95,8 @@ def load_changes(
         if not set(options.tables) & set(dlt.config["sources.shop.tables"]):
             return None
         raise KindError("Change data capture loads all tables of the shop together: leave --tables away.")
+    from ingestion.sources.shop_cdc import replicate
+
     results: list[Result] = []
     replicate(
         load=lambda source, allow_shrink: results.append(

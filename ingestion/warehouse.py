@@ -3,14 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from copy import copy
 from pathlib import Path
 from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
 import pyarrow.csv
-from dlt.common.destination import AnyDestination, DestinationCapabilitiesContext
+from dlt.common.destination import AnyDestination
 
 from ingestion.destination import ExactDuckDB, ExactPostgres
 from ingestion.errors import LOCKED, KindError
@@ -32,6 +31,9 @@ class Warehouse(Protocol):
     def columns(self, table: str) -> dict[str, str]:
         """The columns of a table and their types; none if it is not there."""
 
+    def rows_held(self, table: str) -> int:
+        """How many rows a table has; none if it is not there."""
+
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`, whose columns have the types of the table `like`."""
 
@@ -45,30 +47,9 @@ class Warehouse(Protocol):
         """Do what a loaded table needs."""
 
 
-def rows_held(warehouse: Warehouse, table: str) -> int:
-    """How many rows a table of the warehouse has; none if it is not there."""
-    if not warehouse.columns(table):
-        return 0
-    [(held,)] = warehouse.query(f"select count(*) from {'.'.join(map(quote, table.split('.')))}")
-    return held
-
-
-def known_once(destination: AnyDestination) -> AnyDestination:
-    """Work out a destination's capabilities once: dlt asks at every step, which is a quarter of a run without news."""
-    work_out = destination.capabilities
-    known: dict[Any, DestinationCapabilitiesContext] = {}
-
-    def capabilities(config: Any = None, naming: Any = None) -> DestinationCapabilitiesContext:
-        if config is not None:
-            return work_out(config, naming)
-        key = type(naming), getattr(naming, "max_length", None)
-        if key not in known:
-            known[key] = work_out(naming=naming)
-        # A step may set some for itself.
-        return copy(known[key])
-
-    destination.capabilities = capabilities
-    return destination
+def qualified(table: str) -> str:
+    """The name `dataset.table` for SQL."""
+    return ".".join(map(quote, table.split(".")))
 
 
 class DuckDB:
@@ -80,8 +61,7 @@ class DuckDB:
         self.connection = connection
         self.pipelines_dir = data_dir / "dlt"
         # Without this capability dlt runs the statements of a merge one by one, and a kill in between loses rows.
-        self.exact = ExactDuckDB(connection, destination_name="duckdb", supports_transactions=True)
-        self.destination = known_once(self.exact)
+        self.destination = ExactDuckDB(connection, destination_name="duckdb", supports_transactions=True)
 
     def query(self, statement: str, *parameters: Any) -> list[tuple]:
         """The rows of a query."""
@@ -94,6 +74,14 @@ class DuckDB:
         except duckdb.CatalogException:
             return {}
 
+    def rows_held(self, table: str) -> int:
+        """How many rows a table has; none if it is not there."""
+        try:
+            [(held,)] = self.query(f"select count(*) from {qualified(table)}")
+        except duckdb.CatalogException:
+            return 0
+        return held
+
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`."""
         with self.connection.cursor() as cursor:
@@ -103,7 +91,7 @@ class DuckDB:
 
     def scans(self, snapshot: Snapshot) -> bool:
         """Whether there is an extension for this DuckDB that reaches this Postgres."""
-        self.exact.snapshot = snapshot
+        self.destination.snapshot = snapshot
         return can_scan(self.connection, snapshot.url)
 
     def copy_statement(self, query: str, schema: pa.Schema) -> str:
@@ -144,6 +132,13 @@ class Postgres:
                 *table.split("."),
             )
         )
+
+    def rows_held(self, table: str) -> int:
+        """How many rows a table has; none if it is not there."""
+        if not self.columns(table):
+            return 0
+        [(held,)] = self.query(f"select count(*) from {qualified(table)}")
+        return held
 
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`, a temporary table for as long as the query runs."""

@@ -157,6 +157,8 @@ def record(wait_seconds: float | None = None) -> int:
             dataset_name="raw_ops",
         )
         forget_unfinished(pipeline)
+        # Nothing here goes on where an earlier run ended, so there is no state to ask for.
+        pipeline.config.restore_from_destination = False
         resources = [
             dlt.resource(
                 rows,

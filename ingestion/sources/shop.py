@@ -34,7 +34,7 @@ from ingestion.sources import Days
 from ingestion.sources.copy import UNREADABLE, arrow_type, copy_to_arrow, holds, variant
 from ingestion.sources.fill import fill
 from ingestion.sources.snapshot import Snapshot, Watermark
-from ingestion.warehouse import Warehouse, rows_held
+from ingestion.warehouse import Warehouse
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert", "deduplicated": True}
 EXACT_TYPES = (types.Integer, types.Boolean, types.Date, types.DateTime)
@@ -76,7 +76,7 @@ def shop(
     held, dataset = raw_tables(), dlt.current.pipeline().dataset_name
     for name in wanted:
         table = metadata.tables[f"{schema}.{name}"]
-        is_filled = warehouse and not days and (full_refresh or not rows_held(warehouse, f"{dataset}.{name}"))
+        is_filled = warehouse and not days and (full_refresh or not warehouse.rows_held(f"{dataset}.{name}"))
         watermark = Watermark(name, cursor_column, snapshot, timedelta(seconds=lag_seconds), days, bool(is_filled))
         has_cursor = cursor_column in table.c
         resource = rows(

@@ -236,6 +236,12 @@ def check_nothing_is_lost(partition: str, held: tuple[int, int] | None, low: int
         )
 
 
+def is_idle(warehouse: Warehouse) -> bool:
+    """Whether there is no Kafka and its tables are there all the same, for the models that read them."""
+    tables = (f"{DATASET}.{table}" for table in dlt.config["sources.stream.topics"])
+    return not dlt.config["sources.stream.bootstrap_servers"] and all(map(warehouse.columns, tables))
+
+
 @with_config(sections=("sources", "stream"))
 def settle(
     warehouse: Warehouse,
