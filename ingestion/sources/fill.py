@@ -58,8 +58,10 @@ def fill(
             is_scan = rows_expected(connection, query) >= from_rows and warehouse.scans(snapshot)
             if is_scan:
                 file = Path(folder) / "scan.model"
-                file.write_text(str(scan_model(connection, query, schema, source_name(table))))
-                rows = None
+                file.write_text(str(scan_model(connection, query, schema, source_name(table))), encoding="utf-8")
+                # Whether a table would shrink must be known before.
+                is_replaced = dlt.current.resource().write_disposition == "replace"
+                rows = rows_counted(connection, query) if is_replaced else None
         if not is_scan:
             file = Path(folder) / "copy.csv"
             with snapshot.reader() as connection:
@@ -83,6 +85,14 @@ def rows_expected(connection: Connection, query: str) -> int:
         cursor.execute(f"explain (format json) {query}")
         [(plan,)] = cursor.fetchall()
     return plan[0]["Plan"]["Plan Rows"]
+
+
+def rows_counted(connection: Connection, query: str) -> int:
+    """How many rows there are."""
+    with connection.connection.driver_connection.cursor() as cursor:
+        cursor.execute(f"select count(*) from ({query}) as source_rows")
+        [(rows,)] = cursor.fetchall()
+    return rows
 
 
 def scan_model(connection: Connection, query: str, schema: pa.Schema, source: str) -> SqlModel:

@@ -127,14 +127,17 @@ def test_every_value_survives(tiny_shop: Workspace, tmp_path: Path) -> None:
         assert space.warehouse(
             "select id, exact, words, unreadable_values from raw_shop.nasty where unreadable_values is not null"
         ) == [("nan", None, "kept", '{"exact": "NaN"}')]
+        rows = "select columns(c -> c <> '_dlt_load_id')::text from raw_shop.nasty order by id"
         tables[way] = (
             space.warehouse("describe raw_shop.nasty"),
-            space.warehouse("select columns(c -> c <> '_dlt_load_id')::text from raw_shop.nasty order by id"),
+            space.warehouse(rows),
             space.warehouse("select rows_read, rows_loaded, rows_unchanged from raw_ops.table_loads")[-1:],
             space.warehouse(
                 "select count(*) from raw_shop.nasty inner join raw_shop._dlt_loads on _dlt_load_id = load_id"
             ),
         )
+        space.ingest("--source", "shop", "--full-refresh")
+        assert space.warehouse(rows) == tables[way][1]
     assert tables["scan"] == tables["copy"]
     assert tables["merge"][:2] == tables["copy"][:2]
 
