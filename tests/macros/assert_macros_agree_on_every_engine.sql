@@ -45,6 +45,9 @@
         'cast(317766.499 as decimal(38, 10))', 'cast(10000 as decimal(38, 10))'
     ) ~ ' = 31.7766',
     'nothing to divide by': quotient('cast(1 as decimal(38, 10))', '0') ~ ' is null',
+    'sums of hashes tell sets of keys apart': '(select sum(' ~ number_from_hash('one') ~ ') from (select 1 as one '
+        ~ 'union all select 4) as t) <> (select sum(' ~ number_from_hash('one') ~ ') from (select 2 as one '
+        ~ 'union all select 3) as t)',
     'a time as text': text_of_time(later) ~ " = '2025-03-30 01:00:59.9+00'",
     'a ratio': exact_ratio('2', '3', 6) ~ ' = 0.666667',
     'a plausible time': is_plausible_time(moment),

@@ -320,6 +320,28 @@ def test_a_month_that_ends_today_is_not_the_latest_tomorrow(built: Path, build: 
     assert not differences(incremental, build.warehouse)
 
 
+def test_an_order_that_is_delivered_touches_no_day(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    noted = []
+    for load_id, change in (("9999999998", "status = 'delivered'"), ("9999999999", "is_test = true")):
+        with duckdb.connect(str(build.warehouse)) as connection:
+            connection.execute("set TimeZone = 'UTC'")
+            [(order,)] = connection.execute(
+                "select max(order_id) from marts.fct_orders where is_sale and status = 'shipped'"
+            ).fetchall()
+            later = f"updated_at = updated_at + interval 1 hour, _dlt_load_id = '{load_id}'"
+            connection.execute(f"update raw_shop.orders set {change}, {later} where order_id = {order}")
+            connection.execute(f"insert into raw_shop._dlt_loads values ('{load_id}', 'shop', 0, now(), '')")
+        build.repeat()
+        with duckdb.connect(str(build.warehouse)) as connection:
+            columns = connection.execute(
+                "select distinct column_name from build_state.changes where producer = 'fct_orders' "
+                "and change_number = (select max(change_number) from build_state.changes where producer = 'fct_orders')"
+            ).fetchall()
+        noted.append({name for (name,) in columns} - {"(incremental)"})
+    assert noted == [{"order_id"}, {"order_id", "order_date", "identity_key"}]
+
+
 def test_a_table_that_was_left_out_is_made_up_for(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
     with duckdb.connect(str(build.warehouse)) as connection:
