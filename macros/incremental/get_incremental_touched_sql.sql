@@ -15,22 +15,9 @@
             target_relation, '(' ~ found.group(1) ~ ') in (select * from ' ~ touched_table() ~ ')'
         ) -%}
     {%- endif -%}
-    {%- set held -%}
-        select {{ columns }} from {{ target_relation }} where {{ is_among_touched }}
-    {%- endset %}
+    {%- set held = target_relation ~ ' where ' ~ is_among_touched %}
     drop table if exists {{ differences }};
-    create temporary table {{ differences }} as
-    select false as is_new, gone.* from (
-        {{ held }}
-        except
-        select {{ columns }} from {{ arguments.temp_relation }}
-    ) as gone
-    union all
-    select true as is_new, come.* from (
-        select {{ columns }} from {{ arguments.temp_relation }}
-        except
-        {{ held }}
-    ) as come;
+    create temporary table {{ differences }} as {{ select_differences(columns, held, arguments.temp_relation) }};
 
     {{ note_differences(differences) }};
 
@@ -41,6 +28,20 @@
 
     insert into {{ target_relation }} ({{ columns }})
     select {{ columns }} from {{ differences }} where is_new;
+{% endmacro %}
+
+{# The rows that only one of two sides has, all of their columns the same: those held, and those computed anew. #}
+{% macro select_differences(columns, held, come) %}
+    select
+        count(case when is_new then 1 end) > 0 as is_new,
+        {{ columns }}
+    from (
+        select false as is_new, {{ columns }} from {{ held }}
+        union all
+        select true as is_new, {{ columns }} from {{ come }}
+    ) as both_sides
+    group by {{ columns }}
+    having count(case when is_new then 1 end) = 0 or count(case when is_new then 1 end) = count(*)
 {% endmacro %}
 
 {# Where the compiled model has its `touched`: group 1 is the key, group 2 the query; none where all of it is compared. #}

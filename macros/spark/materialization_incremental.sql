@@ -38,17 +38,11 @@
     {%- set keys = [unique_key] if unique_key is string else unique_key -%}
     {%- set differences_sql -%}
         create or replace table {{ differences }} as
-        select {{ columns | join(', ') }}, max(is_new) as is_new
-        from (
-            select {{ columns | join(', ') }}, false as is_new from {{ this }}
-            {% if key %}where ({{ key }}) in (select * from {{ touched }}){% endif %}
-            union all
-            select {{ columns | join(', ') }}, true as is_new from (
-                {{ rows }}
-            ) as come
-        ) as both
-        group by {{ columns | join(', ') }}
-        having min(is_new) = max(is_new)
+        {{ select_differences(
+            columns | join(', '),
+            this ~ (' where (' ~ key ~ ') in (select * from ' ~ touched ~ ')' if key else ''),
+            '(' ~ rows ~ ') as come'
+        ) }}
     {%- endset -%}
     {#- A table, for it is read once more after the model has changed. -#}
     {%- do run_query(differences_sql) -%}

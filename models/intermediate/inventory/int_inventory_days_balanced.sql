@@ -12,6 +12,7 @@ with
 select products.product_id, days.date_day
 from ({{ changed('stg_files__inventory_events', 'product_id') }}) as products
 cross join {{ ref('int_days_spined') }} as days
+inner join {{ ref('int_calendar_bounds_derived') }} as bounds on days.date_day <= bounds.as_of_date
 where days.date_day >= (
     select min({{ to_local_date('occurred_at', reporting_timezone()) }})
     from ({{ changed('stg_files__inventory_events', 'occurred_at') }}) as moved

@@ -25,7 +25,10 @@ select date_day from {{ ref('dim_dates') }}
 where
     cast({{ dbt.dateadd('month', -1, 'month_start_date') }} as date)
     in ({{ changed('rpt_customer_rfm_history', 'month_start_date') }})
-    or date_day not in (select held.date_day from {{ this }} as held)
+    or (
+        date_day not in (select held.date_day from {{ this }} as held)
+        and date_day <= (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds)
+    )
 union all
 select held.date_day from {{ this }} as held
 where held.date_day > (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds)

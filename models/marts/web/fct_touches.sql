@@ -5,11 +5,17 @@
 
 with
 
+-- A visit leads to later sales only; two days more, for its day and that of the sale are of different time zones.
 {% call touched('order_id') %}
 {{ changed('fct_orders', 'order_id') }}
 union all
 select order_id from {{ ref('fct_orders') }}
-where identity_key in ({{ changed('fct_sessions', 'identity_key') }})
+where
+    identity_key in ({{ changed('fct_sessions', 'identity_key') }})
+    and order_date >= (
+        select cast({{ dbt.dateadd('day', -2, 'min(visits.session_date)') }} as date)
+        from ({{ changed('fct_sessions', 'session_date') }}) as visits
+    )
 {% endcall %}
 
 orders as (

@@ -1,7 +1,10 @@
 with
 
 source as (
-    select * from {{ source('api', 'refunds') }}
+    select
+        *,
+        {{ row_place() }} as row_place
+    from {{ source('api', 'refunds') }}
 ),
 
 orders as (
@@ -20,6 +23,7 @@ typed as (
         {{ try_cast('refunded_at', 'timestamptz') }} as refunded_at,
         {{ try_cast('updated_at', 'timestamptz') }} as updated_at,
         _dlt_load_id,
+        row_place,
         {{ json_object_text([
             'order_id', 'reason', 'currency', 'shipping_amount', 'adjustment_amount', 'lines',
             'refunded_at', 'updated_at',

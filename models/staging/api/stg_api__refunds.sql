@@ -14,7 +14,7 @@ ranked as (
     from {{ ref('base_api__refunds') }}
     where
         reject_reason is null
-        and {{ is_touched('refund_id') }}
+        and {{ is_touched_in_raw('api', 'refunds', 'refund_id') }}
 ),
 
 renamed as (
