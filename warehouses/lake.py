@@ -38,9 +38,10 @@ def deliver() -> None:
         for dataset in sorted({dataset for dataset, _, _ in tables}):
             session.sql(f"create namespace if not exists {dataset}")
         held = delivered(session, [f"{dataset}.{table}" for dataset, table, _ in tables])
+        news = new_loads(landing, session, [dataset for dataset, table, _ in tables if table == LOADS])
         for number, (dataset, table, keys) in enumerate(tables):
             file, name = scratch / f"{number}.parquet", f"{dataset}.{table}"
-            deliver_table(landing, session, name, keys, file.as_posix(), *held.get(name, (0, None)))
+            deliver_table(landing, session, name, keys, file.as_posix(), held.get(name, 0), news[dataset])
         # The salt of the e-mail hashes is no table of dlt's, and never changes.
         if not session.catalog.tableExists("raw_secrets.email_salt"):
             file = (scratch / "salt.parquet").as_posix()
@@ -76,16 +77,25 @@ def load_column(table: str) -> str:
     return "load_id" if table.endswith(f".{LOADS}") else "_dlt_load_id"
 
 
-def delivered(session: "SparkSession", tables: list[str]) -> dict[str, tuple[int, str | None]]:
-    """The rows and the last load of each table that is in the lake already."""
+def delivered(session: "SparkSession", tables: list[str]) -> dict[str, int]:
+    """The number of rows of each table that is in the lake already."""
     looks = [
-        f"select '{table}' as name, count(*) as held, max({load_column(table)}) as last from {table}"
+        f"select '{table}' as name, count(*) as held from {table}"
         for table in tables
         if session.catalog.tableExists(table)
     ]
-    return (
-        {name: (held, last) for name, held, last in session.sql(" union all ".join(looks)).collect()} if looks else {}
-    )
+    return dict(session.sql(" union all ".join(looks)).collect()) if looks else {}
+
+
+def new_loads(landing: duckdb.DuckDBPyConnection, session: "SparkSession", datasets: list[str]) -> dict[str, list[str]]:
+    """The complete loads of each dataset that the lake has not: one that was held up has an older id than others."""
+    news = {}
+    for dataset in datasets:
+        table = f"{dataset}.{LOADS}"
+        held = session.table(table).select("load_id").collect() if session.catalog.tableExists(table) else []
+        landed = landing.execute(f"select load_id from {table}").fetchall()
+        news[dataset] = sorted({load for (load,) in landed} - {load for (load,) in held})
+    return news
 
 
 def deliver_table(
@@ -95,22 +105,20 @@ def deliver_table(
     keys: list[str],
     file: str,
     held: int,
-    last: str | None,
+    loads: list[str],
 ) -> None:
     """Bring one table into the lake in one commit: what is new by key, or the whole table where that is not enough."""
     columns = {name: type_ for name, type_, *_ in landing.execute(f"describe {table}").fetchall()}
     select = ", ".join(f'cast("{name}" as {TYPES.get(type_, type_)}) as "{name}"' for name, type_ in columns.items())
     if held and list(columns) == session.table(table).columns:
+        is_new = f"{load_column(table)} in (select unnest(?::varchar[]))"
         [wanted, incoming] = landing.execute(
-            f"select count(*), count(*) filter (where {load_column(table)} > ?) from {table}", [last]
+            f"select count(*), (select count(*) from {table} where {is_new}) from {table}", [loads]
         ).fetchone()
         if not incoming and held == wanted:
             return
         if incoming:
-            landing.execute(
-                f"copy (select {select} from {table} where {load_column(table)} > ?) to '{file}' (format parquet)",
-                [last],
-            )
+            landing.execute(f"copy (select {select} from {table} where {is_new}) to '{file}' (format parquet)", [loads])
             new = session.read.parquet(file)
             matched = new.join(session.table(table), keys, "left_semi").count() if keys else 0
             if held + incoming - matched == wanted:
