@@ -132,7 +132,7 @@ rollback: setup ## Show readers the state before the one they see
 .PHONY: docs
 docs: setup ## Write the docs site into one file
 	$(call step,Docs)
-	@$(IN) $(BIN)/dbt --quiet docs generate --static --target-path $(DOCS)
+	@$(IN) $(BIN)/dbt --quiet docs generate --static --exclude resource_type:test --target-path $(DOCS)
 	@echo "✓ $(DOCS)/static_index.html"
 
 .PHONY: docs-serve
