@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from importlib.util import find_spec
@@ -22,6 +23,14 @@ def java() -> str:
     return found
 
 
+def check_java() -> None:
+    """Refuse a Java that is too old for Spark."""
+    said = subprocess.run([java(), "-version"], capture_output=True, text=True).stderr
+    version = re.search(r'version "(\d+)', said)
+    if not version or int(version[1]) < 17:
+        raise KindError(f"Spark needs Java 17 or 21, and {java()} is another: install it, or set JAVA_HOME.")
+
+
 def spark_home() -> Path:
     """The folder of Spark, which comes with pyspark."""
     found = find_spec("pyspark")
@@ -32,7 +41,7 @@ def spark_home() -> Path:
 
 def ready() -> list[Path]:
     """The jars, fetched if they are not there yet, with the right checksums."""
-    java()
+    check_java()
     folder = data_dir() / "warehouses" / "jars"
     wanted = dict(reversed(line.split()) for line in (HERE / "jars.sha256").read_text().splitlines())
     if any(not (folder / name).exists() for name in wanted):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import duckdb
 import psycopg2
@@ -16,11 +17,18 @@ from playwright.sync_api import Browser, sync_playwright
 from warm import Warm
 
 ROOT = Path(__file__).parents[2]
-# Where Spark and its libraries can be had: make spark-test
+# Where Spark and its libraries could be had: make spark-setup
 JARS = Path(ROOT, os.environ.get("STOREHOUSE_DATA_DIR", "data"), "warehouses", "jars")
-collect_ignore = [] if find_spec("pyspark") and any(JARS.glob("*.jar")) else ["test_spark.py"]
+JAVA = which("java", path=f"{os.environ['JAVA_HOME']}/bin" if "JAVA_HOME" in os.environ else None)
+collect_ignore = [] if find_spec("pyspark") and JAVA and any(JARS.glob("*.jar")) else ["test_spark.py"]
 # The files that take longest, to begin with: one that begins last runs on when the others are done.
-LONG = ("test_spark", "test_incremental", "test_operations", "test_cdc", "test_warehouses", "test_ingestion")
+LONG = tuple(
+    f"test_{name}"
+    for name in (
+        *("spark", "operations", "incremental", "pipeline", "warehouses", "reference", "setup", "cdc"),
+        *("ingestion", "ingestion_chaos", "ingestion_drift", "kafka", "offline_packages"),
+    )
+)
 BIN = Path(sys.executable).parent
 
 

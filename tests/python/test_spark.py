@@ -16,6 +16,8 @@ from conftest import BIN, JARS, ROOT, Workspace
 
 # A tiny shop is built before Java's second compiler pays, and Spark's own classes need no checks.
 QUICK = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"
+# They take longer than `make test` has: `make spark-test` runs them.
+faults = pytest.mark.faults
 
 
 def parity(workspace: Workspace, *options: str, builds: str = "full", hurt: Callable[[], Any] | None = None) -> str:
@@ -45,22 +47,13 @@ def processes(space: Workspace) -> list[int]:
 
 @pytest.fixture(scope="module")
 def lake(workspace: Workspace) -> Iterator[Workspace]:
-    """
-    A shop on DuckDB and on Spark, to which it was carried: equal, although the catalog was lost in the middle of the
-    first build and a worker was killed during the second.
-    """
+    """A shop on DuckDB and on Spark, to which it was carried: built there as a whole, then from what changed."""
     space = Workspace(workspace.data_dir / "parity", {"JAVA_TOOL_OPTIONS": QUICK})
     (space.data_dir / "warehouses").mkdir(parents=True)
     (space.data_dir / "warehouses" / "jars").symlink_to(JARS)
     try:
-        said = parity(
-            workspace, "--increments", "1", "--carry-at", "1", hurt=lambda: space.warehouses("stop", "postgres")
-        )
-        assert "the build failed" in said, said
-        # The worker goes with its executor, as if the machine were gone.
-        said = parity(workspace, "--increments", "0", hurt=lambda: os.killpg(processes(space)[-1], signal.SIGKILL))
+        said = parity(workspace, "--increments", "2", "--carry-at", "1", builds="changes")
         assert "✓ dev = spark" in said, said
-        space.warehouses("start", "spark")
         space.connect_shop()
         space.connect_warehouse("spark")
         yield space
@@ -81,6 +74,28 @@ def limited_files(pids: list[int], size: int) -> Iterator[None]:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, limit)
 
 
+def assert_merged(lake: Workspace) -> None:
+    """The last build was one of changes."""
+    log = (lake.data_dir / "dbt" / "spark" / "logs" / "dbt.log").read_text()
+    assert "merge into marts.fct_order_lines as held" in log, "built in full"
+
+
+def test_marts_are_equal_built_whole_and_from_what_changed(lake):
+    assert_merged(lake)
+
+
+@faults
+def test_a_catalog_that_is_lost_in_the_middle_of_a_build_is_made_up_for(workspace, lake):
+    said = parity(workspace, "--increments", "1", hurt=lambda: lake.warehouses("stop", "postgres"))
+    assert "the build failed" in said, said
+    # The worker goes with its executor, as if the machine were gone.
+    said = parity(workspace, "--increments", "0", hurt=lambda: os.killpg(processes(lake)[-1], signal.SIGKILL))
+    assert "✓ dev = spark" in said, said
+    lake.warehouses("start", "spark")
+    lake.connect_warehouse("spark")
+
+
+@faults
 def test_a_catalog_out_of_reach_is_named_in_one_line(lake):
     lake.demo("advance", "--days", "3")
     lake.warehouses("stop", "postgres")
@@ -92,6 +107,7 @@ def test_a_catalog_out_of_reach_is_named_in_one_line(lake):
     lake.warehouses("start", "spark")
 
 
+@faults
 def test_a_full_disk_of_a_worker_is_named_and_the_next_load_catches_up(lake):
     with limited_files(processes(lake)[1:], 4096):
         done = lake.ingest(check=False)
@@ -100,11 +116,11 @@ def test_a_full_disk_of_a_worker_is_named_and_the_next_load_catches_up(lake):
     lake.ingest()
 
 
-def test_what_changed_is_merged_into_the_same_marts(workspace, lake):
+@faults
+def test_what_faults_left_out_is_merged_into_the_same_marts(workspace, lake):
     said = parity(workspace, "--increments", "0", builds="changes")
     assert "✓ dev = spark" in said, said
-    log = (lake.data_dir / "dbt" / "spark" / "logs" / "dbt.log").read_text()
-    assert "merge into marts.fct_order_lines as held" in log, "built in full"
+    assert_merged(lake)
 
 
 # One session does all of it: each costs half a minute.
@@ -155,6 +171,7 @@ with spark.session() as session:
 """
 
 
+@faults
 def test_time_travel_shows_what_was_until_care_forgets_it(lake):
     said = lake.run(sys.executable, "-c", LOOK).stdout
     assert said.count("same raw_") > 15
@@ -163,6 +180,7 @@ def test_time_travel_shows_what_was_until_care_forgets_it(lake):
     assert "2 of them need nothing" in said.rpartition("looked at")[2], again
 
 
+@faults
 def test_spark_sql_answers_as_the_docs_say(lake):
     query = "select count(*), 'marts' from marts.agg_daily_sales"
     command = ("-m", "warehouses", "with", "spark", "--", str(BIN / "spark-sql"), "-e", query)
