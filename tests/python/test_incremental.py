@@ -73,26 +73,20 @@ class Builder:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tiny_shop: Workspace) -> Workspace:
-    """A tiny shop, loaded and built once; what test_pipeline.py tests is not tested again."""
-    tiny_shop.ingest()
-    tiny_shop.dbt("build", "--exclude-resource-type", "test", "--exclude-resource-type", "unit_test")
-    return tiny_shop
-
-
-@pytest.fixture(scope="module")
-def built(pipeline: Workspace) -> Path:
-    """The warehouse of the tiny shop, built once."""
-    return set_aside(pipeline.data_dir / "warehouse.duckdb", "built")
-
-
-@pytest.fixture(scope="module")
-def build(pipeline: Workspace, built: Path) -> Iterator[Builder]:
-    """Builds in the workspace of the tiny shop, whose models dbt has parsed already."""
+def build(tiny_shop: Workspace) -> Iterator[Builder]:
+    """Builds in the workspace of the tiny shop."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in pipeline.env.items():
+        for name, value in tiny_shop.env.items():
             patch.setenv(name, value)
-        yield Builder(pipeline)
+        yield Builder(tiny_shop)
+
+
+@pytest.fixture(scope="module")
+def built(tiny_shop: Workspace, build: Builder) -> Path:
+    """The warehouse of the tiny shop, loaded and built once; what test_pipeline.py tests is not tested again."""
+    tiny_shop.ingest()
+    assert build("--select", "*")
+    return set_aside(build.warehouse, "built")
 
 
 def tables(connection: duckdb.DuckDBPyConnection, where: str = "true") -> list[str]:
@@ -417,7 +411,7 @@ def test_versions_keep_what_the_description_of_snapshots_says(built: Path, build
     assert_windows_hold(build.warehouse)
 
 
-def test_a_build_killed_in_a_snapshot_is_made_up_for(pipeline: Workspace, built: Path, build: Builder) -> None:
+def test_a_build_killed_in_a_snapshot_is_made_up_for(tiny_shop: Workspace, built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
     load(History(5), build.warehouse, only=["customers moved", "customers tested", "customers come"])
     loaded = set_aside(build.warehouse, "loaded")
@@ -425,10 +419,10 @@ def test_a_build_killed_in_a_snapshot_is_made_up_for(pipeline: Workspace, built:
     undisturbed = set_aside(build.warehouse, "undisturbed")
     assert versions(undisturbed) != versions(built)
     shutil.copy(loaded, build.warehouse)
-    log = pipeline.data_dir / "logs" / "dbt.log"
+    log = tiny_shop.data_dir / "logs" / "dbt.log"
     log.unlink(missing_ok=True)
     command = [BIN / "dbt", "build", "--exclude-resource-type", "test", *HISTORY_OF_CUSTOMERS]
-    process = subprocess.Popen(command, cwd=ROOT, env=pipeline.env, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=ROOT, env=tiny_shop.env, stdout=subprocess.DEVNULL)
     while process.poll() is None and not (log.exists() and "snap_customers__dbt_tmp" in log.read_text()):
         time.sleep(0.002)
     process.kill()

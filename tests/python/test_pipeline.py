@@ -263,15 +263,6 @@ def test_personal_data_stays_below_the_marts(pipeline: Workspace, column: str) -
     )
 
 
-def test_as_of_date_reproduces_a_past_day(pipeline: Workspace) -> None:
-    [(as_of,)] = pipeline.warehouse("select max(date_day) - 40 from marts.agg_daily_sales")
-    pipeline.dbt("build", *WITHOUT_TESTS, "--vars", f"{{as_of_date: '{as_of}'}}")
-
-    assert pipeline.warehouse("select max(date_day) from marts.agg_daily_sales") == [(as_of,)]
-    assert_daily_sales_agree(pipeline, as_of)
-    assert pipeline.warehouse("select min(recency_days) >= 0 from marts.rpt_customer_rfm") == [(True,)]
-
-
 def test_a_model_is_tried_beside_the_warehouse(pipeline: Workspace) -> None:
     early = pipeline.run(sys.executable, "-m", "scripts.sandbox", "rpt_seasonality", check=False)
     assert early.returncode == 1 and "make build" in early.stderr and "Traceback" not in early.stderr
@@ -292,3 +283,12 @@ def test_failed_tests_show_their_rows(pipeline: Workspace) -> None:
     pipeline.dbt("test", "--select", "rpt_seasonality", check=False)
     shown = pipeline.run(sys.executable, "-m", "scripts.failures").stdout
     assert "assert_seasons_expect_what_was_sold: 1 rows (fail)" in shown and "weekday" in shown
+
+
+def test_as_of_date_reproduces_a_past_day(pipeline: Workspace) -> None:
+    [(as_of,)] = pipeline.warehouse("select max(date_day) - 40 from marts.agg_daily_sales")
+    pipeline.dbt("build", *WITHOUT_TESTS, "--vars", f"{{as_of_date: '{as_of}'}}")
+
+    assert pipeline.warehouse("select max(date_day) from marts.agg_daily_sales") == [(as_of,)]
+    assert_daily_sales_agree(pipeline, as_of)
+    assert pipeline.warehouse("select min(recency_days) >= 0 from marts.rpt_customer_rfm") == [(True,)]
