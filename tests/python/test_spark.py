@@ -123,6 +123,14 @@ def test_what_faults_left_out_is_merged_into_the_same_marts(workspace, lake):
     assert_merged(lake)
 
 
+@faults
+def test_spark_sql_answers_as_the_docs_say(lake):
+    query = "select count(*), 'marts' from marts.agg_daily_sales"
+    command = ("-m", "warehouses", "with", "spark", "--", str(BIN / "spark-sql"), "-e", query)
+    [[days]] = lake.warehouse("select count(*) from marts.agg_daily_sales")
+    assert f"{days}\tmarts" in lake.run(sys.executable, *command).stdout
+
+
 # One session does all of it: each costs half a minute.
 LOOK = """
 import os
@@ -178,11 +186,3 @@ def test_time_travel_shows_what_was_until_care_forgets_it(lake):
     planned, done, again = said.partition("Would be done")[2].split("tables looked at")[:3]
     assert "raw_shop.orders" in planned and "raw_shop.orders" in done
     assert "2 of them need nothing" in said.rpartition("looked at")[2], again
-
-
-@faults
-def test_spark_sql_answers_as_the_docs_say(lake):
-    query = "select count(*), 'marts' from marts.agg_daily_sales"
-    command = ("-m", "warehouses", "with", "spark", "--", str(BIN / "spark-sql"), "-e", query)
-    [[days]] = lake.warehouse("select count(*) from marts.agg_daily_sales")
-    assert f"{days}\tmarts" in lake.run(sys.executable, *command).stdout
