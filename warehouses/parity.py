@@ -177,6 +177,9 @@ def load() -> None:
     """Load what changed in the shop."""
     from ingestion.__main__ import main
 
+    # What the last build left behind holds plans in Spark's driver, whose memory would not last for ten builds.
+    gc.collect()
+
     if main([]):
         raise KindError("the load failed")
 

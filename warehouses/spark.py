@@ -127,6 +127,10 @@ def spark_defaults(state: dict, workers: int, cores: int, memory: str, small: bo
         "spark.authenticate": "true",
         "spark.authenticate.secret": state["secret"],
         "spark.ui.enabled": "false",
+        # Nor are plans and stages kept, a thousand each, for a page that nobody can open.
+        "spark.sql.ui.retainedExecutions": 10,
+        "spark.ui.retainedJobs": 100,
+        "spark.ui.retainedStages": 100,
         "spark.ui.showConsoleProgress": "false",
         # Every process of this cluster sees these files: nothing is sent around.
         "spark.driver.extraClassPath": libraries,
