@@ -1,15 +1,14 @@
 {#
-    numerator / denominator, rounded once; null when there is nothing to divide by. Spark would round a quotient of large
-    decimals to six digits first, and the second rounding then goes wrong now and then.
+    numerator / denominator of decimals with up to six digits after the point, rounded half away from zero, exactly; null
+    when there is nothing to divide by. Engines divide decimals each in their own way (DuckDB as floats, Spark to a few
+    digits), and a half then falls to either side.
 #}
 {% macro quotient(numerator, denominator, digits=4) -%}
-    {{ return(adapter.dispatch('quotient', 'storehouse')(numerator, denominator, digits)) }}
+    {%- set whole_numerator = _in_millionths(numerator) ~ ' * ' ~ 10 ** digits -%}
+    {%- set whole_denominator = 'nullif(' ~ _in_millionths(denominator) ~ ', 0)' -%}
+    cast({{ divide_rounded(whole_numerator, whole_denominator) }} / {{ 10 ** digits }} as decimal(18, {{ digits }}))
 {%- endmacro %}
 
-{% macro default__quotient(numerator, denominator, digits) -%}
-    cast({{ numerator }} / nullif({{ denominator }}, 0) as decimal(18, {{ digits }}))
-{%- endmacro %}
-
-{% macro spark__quotient(numerator, denominator, digits) -%}
-    cast(cast({{ numerator }} as double) / nullif({{ denominator }}, 0) as decimal(18, {{ digits }}))
+{% macro _in_millionths(expression) -%}
+    cast(cast({{ expression }} as decimal(38, 6)) * 1000000 as decimal(38, 0))
 {%- endmacro %}

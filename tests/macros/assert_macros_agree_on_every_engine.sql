@@ -4,6 +4,12 @@
 {% set sunday = dbt.cast("'2024-12-29'", 'date') %}
 {% set monday = dbt.cast("'2024-12-30'", 'date') %}
 {% set json = "'{\"a\": {\"b\": \"x y\"}, \"n\": 1.50, \"nothing\": null, \"list\": [{\"id\": 7}, {\"id\": 8}]}'" %}
+{% set has_an_eight -%}
+    {% call(element) is_any_element(json_text(json, 'list')) -%}
+        {{ try_cast(json_text(element, 'id'), 'bigint') }} = 8
+    {%- endcall %}
+{%- endset %}
+{% set has_a_nine = has_an_eight | replace('= 8', '= 9') %}
 {% set claims = {
     'a whole number': try_cast("'-12'", 'bigint') ~ ' = -12',
     'a fraction is no whole number': try_cast("'1.5'", 'bigint') ~ ' is null',
@@ -38,9 +44,12 @@
     'a field that is null': json_text(json, 'nothing') ~ ' is null',
     'the lines of an array': '(select sum(line_number) from (select 1 as one) as t cross join '
         ~ unnest_json_array(json_text(json, 'list')) ~ ') = 3',
+    'an element of an array': has_an_eight,
+    'no element of an array': 'not ' ~ has_a_nine,
     'a known time zone': "'Europe/Berlin' in (" ~ timezone_names() ~ ')',
     'an unknown time zone': "'Mars/Olympus' not in (" ~ timezone_names() ~ ')',
     'half a cent is rounded away from zero': divide_rounded('-15', '10') ~ ' = -2',
+    'half of the last digit is rounded away from zero': quotient('cast(630.81 as decimal(18, 2))', '8') ~ ' = 78.8513',
     'a quotient of large decimals is rounded once': quotient(
         'cast(317766.499 as decimal(38, 10))', 'cast(10000 as decimal(38, 10))'
     ) ~ ' = 31.7766',
@@ -49,7 +58,7 @@
         ~ 'union all select 4) as t) <> (select sum(' ~ number_from_hash('one') ~ ') from (select 2 as one '
         ~ 'union all select 3) as t)',
     'a time as text': text_of_time(later) ~ " = '2025-03-30 01:00:59.9+00'",
-    'a ratio': exact_ratio('2', '3', 6) ~ ' = 0.666667',
+    'a ratio': quotient('2', '3', 6) ~ ' = 0.666667',
     'a plausible time': is_plausible_time(moment),
 } %}
 with

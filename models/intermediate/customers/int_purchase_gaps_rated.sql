@@ -96,7 +96,7 @@ measured as (
         cast(
             case
                 when rhythms.purchase_days >= 3
-                    then 1.0 * rhythms.first_to_last_sale_days / (rhythms.purchase_days - 1)
+                    then {{ quotient('rhythms.first_to_last_sale_days', '(rhythms.purchase_days - 1)') }}
                 else shop_gaps.median_gap_days
             end as decimal(18, 4)
         ) as usual_gap_days
@@ -107,7 +107,7 @@ measured as (
 rated as (
     select
         *,
-        cast(recency_days / usual_gap_days as decimal(18, 4)) as overdue_ratio
+        {{ quotient('recency_days', 'usual_gap_days') }} as overdue_ratio
     from measured
 ),
 

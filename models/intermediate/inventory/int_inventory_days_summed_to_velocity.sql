@@ -61,7 +61,7 @@ final as (
         case
             {% for name, days in windows %}
             when {{ name }}_stocked_days > 0
-                then {{ exact_ratio(name ~ '_quantity', name ~ '_stocked_days', 4) }}
+                then {{ quotient(name ~ '_quantity', name ~ '_stocked_days') }}
             {% endfor %}
         end as average_daily_quantity
     from summed

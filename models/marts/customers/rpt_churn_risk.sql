@@ -35,7 +35,7 @@ final as (
         ratings.usual_gap_days,
         ratings.overdue_ratio,
         cast(coalesce(outcomes_by_level.observed_customers, 0) as integer) as observed_customers,
-        cast(100.0 * outcomes_by_level.observed_gone / outcomes_by_level.observed_customers as decimal(18, 4))
+        {{ quotient('100 * outcomes_by_level.observed_gone', 'outcomes_by_level.observed_customers') }}
             as observed_gone_pct,
 
         -- amounts

@@ -114,7 +114,7 @@ final as (
 
         -- amounts
         cast(active_customers as integer) as active_customers,
-        cast(100.0 * active_customers / cohort_customers as decimal(18, 4)) as retention_pct,
+        {{ quotient('100 * active_customers', 'cohort_customers') }} as retention_pct,
         cast(orders as integer) as orders,
         {{ reporting_currency() }} as currency,
         {{ money('net_sales_amount') }} as net_sales_amount,

@@ -81,7 +81,7 @@ final as (
         {{ money('sold_amount - returns_amount') }} as net_sales_amount,
         {{ money('net_cogs_amount') }} as cogs_amount,
         {{ money('sold_amount - returns_amount - net_cogs_amount') }} as gross_profit_amount,
-        cast(sold_amount / orders as decimal(18, 4)) as average_order_value
+        {{ quotient('sold_amount', 'orders') }} as average_order_value
     from joined
 )
 

@@ -46,7 +46,7 @@ final as (
 
         -- amounts
         cast(customers as integer) as customers,
-        cast(100.0 * customers / customers_of_from_segment as decimal(18, 4)) as share_of_from_segment_pct,
+        {{ quotient('100 * customers', 'customers_of_from_segment') }} as share_of_from_segment_pct,
 
         -- flags
         from_segment = to_segment as is_unchanged,

@@ -126,12 +126,10 @@ final as (
         cast(stocked_days as integer) as stocked_days,
         cast(stockout_days as integer) as stockout_days,
         average_daily_quantity,
-        cast(
-            case
-                when available_quantity <= 0 then 0
-                when average_daily_quantity > 0 then available_quantity / average_daily_quantity
-            end as decimal(18, 1)
-        ) as days_of_cover,
+        case
+            when available_quantity <= 0 then 0
+            when average_daily_quantity > 0 then {{ quotient('available_quantity', 'average_daily_quantity', 1) }}
+        end as days_of_cover,
         reorder_point_quantity,
         cast(
             case

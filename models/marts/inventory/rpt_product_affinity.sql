@@ -70,14 +70,14 @@ final as (
         cast(products.order_count as integer) as product_order_count,
         cast(related_products.order_count as integer) as related_product_order_count,
         cast(orders_counted.order_count as integer) as all_order_count,
-        {{ exact_ratio('orders_by_pair.order_count', 'orders_counted.order_count', 6) }} as pair_support,
-        {{ exact_ratio('orders_by_pair.order_count', 'products.order_count', 6) }} as confidence,
+        {{ quotient('orders_by_pair.order_count', 'orders_counted.order_count', 6) }} as pair_support,
+        {{ quotient('orders_by_pair.order_count', 'products.order_count', 6) }} as confidence,
         cast(
-            {{ exact_ratio('orders_by_pair.order_count', 'products.order_count', 6) }}
-            - {{ exact_ratio('related_products.order_count', 'orders_counted.order_count', 6) }}
+            {{ quotient('orders_by_pair.order_count', 'products.order_count', 6) }}
+            - {{ quotient('related_products.order_count', 'orders_counted.order_count', 6) }}
             as decimal(18, 6)
         ) as added_confidence,
-        {{ exact_ratio(
+        {{ quotient(
             'orders_by_pair.order_count * orders_counted.order_count',
             'products.order_count * related_products.order_count',
             6,

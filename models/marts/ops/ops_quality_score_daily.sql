@@ -74,7 +74,7 @@ final as (
         count(case when points = 1 then 1 end) as checks_passed,
         count(case when points = 0.5 then 1 end) as checks_warned,
         count(case when points = 0 then 1 end) as checks_failed,
-        cast(100 * sum(points) / count(*) as decimal(5, 2)) as score_pct
+        cast({{ quotient('100 * sum(points)', 'count(*)', 2) }} as decimal(5, 2)) as score_pct
     from points_with_overall
     group by date_day, quality_area
 )

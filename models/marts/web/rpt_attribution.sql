@@ -62,8 +62,8 @@ accumulated as (
 shared_out as (
     select
         *,
-        {{ exact_ratio('weight_so_far', 'total_weight', 6) }} as share_so_far,
-        {{ exact_ratio('weight_so_far - touch_weight', 'total_weight', 6) }} as share_before
+        {{ quotient('weight_so_far', 'total_weight', 6) }} as share_so_far,
+        {{ quotient('weight_so_far - touch_weight', 'total_weight', 6) }} as share_before
     from accumulated
 ),
 
