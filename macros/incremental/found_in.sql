@@ -18,6 +18,27 @@
     {{ return(places if has_places() else condition) }}
 {%- endmacro %}
 
+{#-
+    The same in two steps, for a table that is asked twice in one transaction: the statement that looks for the rows
+    (places hold no longer than the transaction), and the condition for what it found.
+-#}
+{% macro find_once(relation, condition) -%}
+    {{ return(adapter.dispatch('find_once', 'storehouse')(relation, condition)) }}
+{%- endmacro %}
+
+{% macro default__find_once(relation, condition) -%}
+    {{ return({'statement': '', 'condition': condition}) }}
+{%- endmacro %}
+
+{% macro duckdb__find_once(relation, condition) -%}
+    {%- set table = relation.identifier ~ '__found' -%}
+    {%- set statement -%}
+        drop table if exists {{ table }};
+        create temporary table {{ table }} as select rowid as place from {{ relation }} where {{ condition }};
+    {%- endset -%}
+    {{ return({'statement': statement, 'condition': 'rowid in (select place from ' ~ table ~ ')'}) }}
+{%- endmacro %}
+
 {#- Where a row stands in its table, for `found_in`; null where nothing is found faster by that. -#}
 {% macro row_place() -%}
     {{ return(adapter.dispatch('row_place', 'storehouse')()) }}

@@ -9,13 +9,14 @@
     {%- set unique_key = arguments.unique_key if arguments.unique_key is string else arguments.unique_key | join(', ') -%}
     {%- set differences = target_relation.identifier ~ '__differences' -%}
     {%- set found = find_touched() -%}
-    {%- set is_among_touched = 'true' -%}
+    {%- set among_touched = {'statement': '', 'condition': 'true'} -%}
     {%- if found -%}
-        {%- set is_among_touched = found_in(
+        {%- set among_touched = find_once(
             target_relation, '(' ~ found.group(1) ~ ') in (select * from ' ~ touched_table() ~ ')'
         ) -%}
     {%- endif -%}
-    {%- set held = target_relation ~ ' where ' ~ is_among_touched %}
+    {%- set held = target_relation ~ ' where ' ~ among_touched.condition %}
+    {{ among_touched.statement }}
     drop table if exists {{ differences }};
     create temporary table {{ differences }} as {{ select_differences(columns, held, arguments.temp_relation) }};
 
@@ -23,7 +24,7 @@
 
     delete from {{ target_relation }}
     where
-        {{ is_among_touched }}
+        {{ among_touched.condition }}
         and ({{ unique_key }}) in (select {{ unique_key }} from {{ differences }} where not is_new);
 
     insert into {{ target_relation }} ({{ columns }})

@@ -93,7 +93,7 @@
 {#- The values of a column in rows of another incremental model that came, went or changed since this one was built. -#}
 {% macro changed(producer, column) -%}
     {%- do ref(producer) -%}
-    {%- if execute -%}
+    {%- if execute and is_incremental() -%}
         {%- set node = graph.nodes['model.' ~ model.package_name ~ '.' ~ producer] -%}
         {%- if column not in node.config.meta.get('feeds', []) or not node.columns[column].data_type -%}
             {{ exceptions.raise_compiler_error(

@@ -77,11 +77,18 @@ movements as (
     {% if is_incremental() %}
     inner join settled on events.product_id = settled.product_id
     where
-        settled.settled_until is null
-        or (
-            -- A local date costs a hundred times as much as comparing times: only the last days get one.
-            events.occurred_at >= {{ dbt.dateadd('day', -1, 'settled.settled_until') }}
-            and {{ movement_date }} > settled.settled_until
+        (
+            settled.settled_until is null
+            or (
+                -- A local date costs a hundred times as much as comparing times: only the last days get one.
+                events.occurred_at >= {{ dbt.dateadd('day', -1, 'settled.settled_until') }}
+                and {{ movement_date }} > settled.settled_until
+            )
+        )
+        -- The same for all products at once, so that only the last days are joined.
+        and events.occurred_at >= (
+            select {{ dbt.dateadd('day', -1, "min(coalesce(settled.settled_until, cast('1000-01-01' as date)))") }}
+            from settled
         )
     union all
     select

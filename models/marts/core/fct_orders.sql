@@ -8,22 +8,13 @@ with
 
 -- An order that comes, goes or changes hands renumbers the later sales of everyone it belonged to.
 {% call touched('order_id') %}
-select later_orders.order_id
-from {{ ref('int_orders_qualified_as_sales') }} as later_orders
-inner join (
-    select identity_key, min(ordered_at) as renumbered_from
-    from (
-        select identity_key, ordered_at from {{ ref('int_orders_qualified_as_sales') }}
-        where order_id in ({{ changed('int_orders_qualified_as_sales', 'order_id') }})
-        union all
-        select identity_key, ordered_at from {{ this }}
-        where order_id in ({{ changed('int_orders_qualified_as_sales', 'order_id') }})
-    ) as changed_orders
-    group by identity_key
-) as identities
-    on
-        later_orders.identity_key = identities.identity_key
-        and later_orders.ordered_at >= identities.renumbered_from
+select order_id from {{ ref('int_orders_qualified_as_sales') }}
+where
+    identity_key in ({{ changed('int_orders_qualified_as_sales', 'identity_key') }})
+    and ordered_at >= (
+        select min(changed_orders.ordered_at)
+        from ({{ changed('int_orders_qualified_as_sales', 'ordered_at') }}) as changed_orders
+    )
 union all
 {{ changed('int_orders_qualified_as_sales', 'order_id') }}
 union all

@@ -3,25 +3,29 @@
 {%- set running_totals = [
     ('min', 'first_sale_date'), ('max', 'last_sale_date'), ('sum', 'frequency'), ('sum', 'monetary_amount'),
 ] %}
+{#- Who bought or gave back anew, and who did on days that had not come yet. -#}
+{%- set days_to_come = ' > (select max(held.as_of_date) from ' ~ this ~ ' as held)' %}
+{%- set movers = [
+    changed('fct_orders', 'identity_key'),
+    changed('fct_refunds', 'identity_key'),
+    'select identity_key from ' ~ ref('fct_orders') ~ ' where order_date' ~ days_to_come,
+    'select identity_key from ' ~ ref('fct_refunds') ~ ' where refund_date' ~ days_to_come,
+] | join(' union ') %}
 
 with
 
--- All months of who bought or gave back anew, and everyone in the months whose last day moved or that are the latest no
--- more: a month that was the latest on its very last day keeps that day.
+-- All months of those who moved, and everyone in the months whose last day moved or that are the latest no more: a
+-- month that was the latest on its very last day keeps that day.
 {% call touched(['identity_key', 'month_start_date']) %}
 select movers.identity_key, months.month_start_date
-from (
-    {{ changed('fct_orders', 'identity_key') }}
-    union
-    {{ changed('fct_refunds', 'identity_key') }}
-) as movers
+from ({{ movers }}) as movers
 cross join {{ ref('int_months_derived') }} as months
 union all
 select customers.identity_key, months.month_start_date
-from (select distinct identity_key from {{ ref('fct_orders') }}) as customers
+from (select held.identity_key from {{ this }} as held where held.is_latest) as customers
 cross join {{ ref('int_months_derived') }} as months
 where (months.month_start_date, months.as_of_date, months.is_latest) not in (
-    select held.month_start_date, held.as_of_date, held.is_latest from {{ this }} as held
+    select distinct held.month_start_date, held.as_of_date, held.is_latest from {{ this }} as held
 )
 union all
 select held.identity_key, held.month_start_date from {{ this }} as held
@@ -30,18 +34,51 @@ where (held.month_start_date, held.as_of_date, held.is_latest) not in (
 )
 {% endcall %}
 
+months as (
+    select * from {{ ref('int_months_derived') }}
+),
+
+{% if is_incremental() %}
+-- Whoever rested keeps in a later month what was last known: a day's build does not add everyone up again.
+resting as (
+    select
+        touched.identity_key,
+        touched.month_start_date,
+        held.first_sale_date,
+        held.last_sale_date,
+        held.frequency,
+        held.monetary_amount
+    from touched
+    inner join months on touched.month_start_date = months.month_start_date
+    inner join {{ this }} as held
+        on
+            touched.identity_key = held.identity_key
+            and held.is_latest
+            and months.as_of_date >= held.as_of_date
+    where touched.identity_key not in ({{ movers }})
+),
+
+counted_anew as (
+    select
+        touched.identity_key,
+        touched.month_start_date
+    from touched
+    left join resting
+        on
+            touched.identity_key = resting.identity_key
+            and touched.month_start_date = resting.month_start_date
+    where resting.identity_key is null
+),
+{% endif %}
+
 orders as (
-    select * from {{ touched_rows(ref('fct_orders'), 'identity_key') }}
+    select * from {{ touched_rows(ref('fct_orders'), 'identity_key', 'counted_anew') }}
     where is_sale
 ),
 
 refunds as (
-    select * from {{ touched_rows(ref('fct_refunds'), 'identity_key') }}
+    select * from {{ touched_rows(ref('fct_refunds'), 'identity_key', 'counted_anew') }}
     where is_sale
-),
-
-months as (
-    select * from {{ ref('int_months_derived') }}
 ),
 
 -- A return takes its money off on the day it is posted. It is no purchase: recency and frequency do not see it.
@@ -76,7 +113,7 @@ movements_by_month as (
 
 {% if is_incremental() %}
 customer_months as (
-    select * from touched
+    select * from counted_anew
 ),
 {% else %}
 customer_months as (
@@ -133,16 +170,31 @@ added_up as (
     from lined_up
 ),
 
-counted as (
+known as (
     select
-        added_up.*,
+        identity_key,
+        month_start_date,
+        first_sale_date,
+        last_sale_date,
+        frequency,
+        monetary_amount
+    from added_up
+    where
+        is_asked_for = 1
+        and frequency > 0
+    {% if is_incremental() %}
+    union all
+    select * from resting
+    {% endif %}
+),
+
+dated as (
+    select
+        known.*,
         months.as_of_date,
         months.is_latest
-    from added_up
-    inner join months on added_up.month_start_date = months.month_start_date
-    where
-        added_up.is_asked_for = 1
-        and added_up.frequency > 0
+    from known
+    inner join months on known.month_start_date = months.month_start_date
 ),
 
 derived as (
@@ -152,7 +204,7 @@ derived as (
         {{ dbt.datediff('last_sale_date', 'as_of_date', 'day') }}
             as recency_days,
         {{ dbt.last_day('as_of_date', 'month') }} as month_end_date
-    from counted
+    from dated
 ),
 
 final as (

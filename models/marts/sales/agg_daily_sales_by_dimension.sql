@@ -52,16 +52,8 @@ refund_lines as (
         and line_type = 'product'
 ),
 
-orders as (
-    select * from {{ ref('fct_orders') }}
-),
-
 product_versions as (
     select * from {{ ref('dim_products_history') }}
-),
-
-segments as (
-    select * from {{ ref('rpt_customer_rfm_history') }}
 ),
 
 bounds as (
@@ -99,6 +91,22 @@ postings as (
         'units_returned' as measure,
         quantity as amount
     from refund_lines
+),
+
+orders as (
+    select * from {{ touched_rows(ref('fct_orders'), 'order_id', 'postings') }}
+),
+
+{% if is_incremental() %}
+months_before as (
+    select distinct
+        cast({{ dbt.dateadd('month', -1, dbt.date_trunc('month', 'posting_date')) }} as date) as month_start_date
+    from postings
+),
+{% endif %}
+
+segments as (
+    select * from {{ touched_rows(ref('rpt_customer_rfm_history'), 'month_start_date', 'months_before') }}
 ),
 
 -- The category as of the sale. The segment as of the day: that of the last month end before it, which the day's own

@@ -32,24 +32,18 @@ typed as (
 ),
 
 -- A refund with one unreadable line would give back too little money: it is set aside as a whole.
-unreadable_line_lists as (
-    select distinct typed.lines_json
-    from typed
-    cross join {{ unnest_json_array('typed.lines_json') }}
-    where
-        {{ try_cast(json_text('elements.element', 'order_item_id'), 'bigint') }} is null
-        or {{ try_cast(json_text('elements.element', 'quantity'), 'bigint') }} is null
-        or {{ try_cast(json_text('elements.element', 'amount'), 'decimal(18, 4)') }} is null
-        or {{ try_cast(json_text('elements.element', 'tax_amount'), 'decimal(18, 4)') }} is null
-),
-
 judged as (
     select
         typed.*,
         case
             when typed.refund_id is null then 'missing_key'
             when typed.shipping_amount is null or typed.adjustment_amount is null then 'invalid_amount'
-            when typed.lines_json is null or unreadable_line_lists.lines_json is not null then 'invalid_lines'
+            when typed.lines_json is null or {% call(line) is_any_element('typed.lines_json') -%}
+                {{ try_cast(json_text(line, 'order_item_id'), 'bigint') }} is null
+                or {{ try_cast(json_text(line, 'quantity'), 'bigint') }} is null
+                or {{ try_cast(json_text(line, 'amount'), 'decimal(18, 4)') }} is null
+                or {{ try_cast(json_text(line, 'tax_amount'), 'decimal(18, 4)') }} is null
+            {%- endcall %} then 'invalid_lines'
             when typed.currency is null then 'missing_currency'
             when
                 typed.refunded_at is null or not ({{ is_plausible_time('typed.refunded_at') }})
@@ -58,7 +52,6 @@ judged as (
         end as reject_reason
     from typed
     left join orders on typed.order_id = orders.order_id
-    left join unreadable_line_lists on typed.lines_json = unreadable_line_lists.lines_json
 )
 
 select * from judged

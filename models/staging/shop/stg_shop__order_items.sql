@@ -12,6 +12,7 @@ union all
 -- Order edits delete lines for good: a line that is missing among the keys no longer exists in the shop.
 existing as (
     select order_item_id from {{ source('shop', 'order_item_keys') }}
+    where {{ is_touched('order_item_id') }}
 ),
 
 ranked as (
