@@ -314,6 +314,35 @@ def test_a_month_that_ends_today_is_not_the_latest_tomorrow(built: Path, build: 
     assert not differences(incremental, build.warehouse)
 
 
+def test_a_return_of_a_day_to_come_counts_when_that_day_is_there(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    with duckdb.connect(str(build.warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        connection.execute(
+            """
+            create table later as from raw_shop.orders
+            where ordered_at >= (select max(date_day) - 2 from marts.agg_daily_sales);
+            delete from raw_shop.orders where order_id in (select order_id from later);
+            update raw_api.refunds
+            set refunded_at = (select strftime(min(ordered_at) + interval 1 day, '%Y-%m-%dT%H:%M:%SZ') from later)
+            where refund_id = (
+                select max(refund_id) from marts.fct_refunds where is_sale and reporting_returns_amount > 0
+                and identity_key not in (select identity_key from marts.fct_orders where order_id in (
+                    select order_id from later
+                ))
+            );
+            """
+        )
+    build.repeat("--full-refresh", *INCREMENTAL)
+    with duckdb.connect(str(build.warehouse)) as connection:
+        connection.execute("insert into raw_shop.orders select * replace ('9999999999' as _dlt_load_id) from later")
+        connection.execute("insert into raw_shop._dlt_loads values ('9999999999', 'shop', 0, now(), '')")
+    build.repeat()
+    incremental = set_aside(build.warehouse, "incremental")
+    build.repeat("--full-refresh", *INCREMENTAL)
+    assert not differences(incremental, build.warehouse)
+
+
 def test_an_order_that_is_delivered_touches_no_day(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
     noted = []
