@@ -4,11 +4,12 @@
     digits), and a half then falls to either side.
 #}
 {% macro quotient(numerator, denominator, digits=4) -%}
-    {%- set whole_numerator = _in_millionths(numerator) ~ ' * ' ~ 10 ** digits -%}
-    {%- set whole_denominator = 'nullif(' ~ _in_millionths(denominator) ~ ', 0)' -%}
+    {%- set whole_numerator = without_point(numerator, 6) ~ ' * ' ~ 10 ** digits -%}
+    {%- set whole_denominator = 'nullif(' ~ without_point(denominator, 6) ~ ', 0)' -%}
     cast({{ divide_rounded(whole_numerator, whole_denominator) }} / {{ 10 ** digits }} as decimal(18, {{ digits }}))
 {%- endmacro %}
 
-{% macro _in_millionths(expression) -%}
-    cast(cast({{ expression }} as decimal(38, 6)) * 1000000 as decimal(38, 0))
+{#- A decimal as a whole number of its last digits: 1.25 with four digits is 12500. -#}
+{% macro without_point(expression, digits) -%}
+    cast(cast({{ expression }} as decimal(38, {{ digits }})) * {{ 10 ** digits }} as decimal(38, 0))
 {%- endmacro %}

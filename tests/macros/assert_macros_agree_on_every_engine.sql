@@ -50,6 +50,9 @@
     'an unknown time zone': "'Mars/Olympus' not in (" ~ timezone_names() ~ ')',
     'half a cent is rounded away from zero': divide_rounded('-15', '10') ~ ' = -2',
     'half of the last digit is rounded away from zero': quotient('cast(630.81 as decimal(18, 2))', '8') ~ ' = 78.8513',
+    'a price in another currency is rounded once': in_currency(
+        'cast(53.75 as decimal(18, 4))', 'cast(1.3134 as decimal(18, 8))', 'cast(1 as decimal(18, 8))'
+    ) ~ ' = 70.5953',
     'a quotient of large decimals is rounded once': quotient(
         'cast(317766.499 as decimal(38, 10))', 'cast(10000 as decimal(38, 10))'
     ) ~ ' = 31.7766',

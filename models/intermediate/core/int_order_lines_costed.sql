@@ -39,7 +39,7 @@ joined as (
         {{ minor_units('orders.currency') }} as minor_units,
         case
             when product_versions.currency = orders.currency then product_versions.unit_cost
-            else cast(product_versions.unit_cost * fx_rates.rate / orders.fx_rate as decimal(18, 4))
+            else {{ in_currency('product_versions.unit_cost', 'fx_rates.rate', 'orders.fx_rate') }}
         end as unit_cost_of_version
     from lines
     inner join orders on lines.order_id = orders.order_id
