@@ -291,56 +291,76 @@ def test_the_warehouse_forgets_what_every_model_has_taken_in(built: Path, build:
     assert first > last and not gone
 
 
+def execute(warehouse: Path, *statements: str) -> None:
+    """Change the warehouse by hand."""
+    with duckdb.connect(str(warehouse)) as connection:
+        connection.execute("set TimeZone = 'UTC'")
+        for statement in statements:
+            connection.execute(statement)
+
+
+def hold_back(since: str) -> str:
+    """The statements that take the shop's last orders out of it; `since` is a day, in terms of agg_daily_sales."""
+    return f"""
+        create table later as from raw_shop.orders where ordered_at >= (select {since} from marts.agg_daily_sales);
+        delete from raw_shop.orders where order_id in (select order_id from later);
+    """
+
+
+LET_IN = """
+    insert into raw_shop.orders select * replace ('9999999998' as _dlt_load_id) from later;
+    insert into raw_shop._dlt_loads values ('9999999998', 'shop', 0, now(), '');
+"""
+
+
+def assert_built_as_in_full(build: Builder) -> None:
+    """The warehouse is what a full refresh makes of it; it is one afterwards."""
+    incremental = set_aside(build.warehouse, "incremental")
+    build.repeat("--full-refresh", *INCREMENTAL)
+    assert not differences(incremental, build.warehouse)
+
+
 def test_a_month_that_ends_today_is_not_the_latest_tomorrow(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
-    with duckdb.connect(str(build.warehouse)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(
-            """
-            create table later as from raw_shop.orders
-            where ordered_at >= (select date_trunc('month', max(date_day)) from marts.agg_daily_sales);
-            delete from raw_shop.orders where order_id in (select order_id from later);
-            """
-        )
+    execute(build.warehouse, hold_back("date_trunc('month', max(date_day))"))
     build.repeat("--full-refresh", *INCREMENTAL)
     with duckdb.connect(str(build.warehouse)) as connection:
         [(as_of,)] = connection.execute("select max(as_of_date) from marts.agg_customers_monthly").fetchall()
         assert (as_of + timedelta(days=1)).day == 1
-        connection.execute("insert into raw_shop.orders select * replace ('9999999999' as _dlt_load_id) from later")
-        connection.execute("insert into raw_shop._dlt_loads values ('9999999999', 'shop', 0, now(), '')")
+    execute(build.warehouse, LET_IN)
     build.repeat()
-    incremental = set_aside(build.warehouse, "incremental")
-    build.repeat("--full-refresh", *INCREMENTAL)
-    assert not differences(incremental, build.warehouse)
+    assert_built_as_in_full(build)
 
 
-def test_a_return_of_a_day_to_come_counts_when_that_day_is_there(built: Path, build: Builder) -> None:
+def test_a_return_counts_from_its_day_on_when_the_last_day_moves(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
-    with duckdb.connect(str(build.warehouse)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(
-            """
-            create table later as from raw_shop.orders
-            where ordered_at >= (select max(date_day) - 2 from marts.agg_daily_sales);
-            delete from raw_shop.orders where order_id in (select order_id from later);
-            update raw_api.refunds
-            set refunded_at = (select strftime(min(ordered_at) + interval 1 day, '%Y-%m-%dT%H:%M:%SZ') from later)
-            where refund_id = (
-                select max(refund_id) from marts.fct_refunds where is_sale and reporting_returns_amount > 0
-                and identity_key not in (select identity_key from marts.fct_orders where order_id in (
-                    select order_id from later
-                ))
-            );
-            """
+    # One of somebody who has nothing to do with the orders that come and go
+    dated_ahead = """
+        update raw_api.refunds
+        set refunded_at = (select strftime(min(ordered_at) + interval 1 day, '%Y-%m-%dT%H:%M:%SZ') from later)
+        where refund_id = (
+            select max(refund_id) from marts.fct_refunds
+            where
+                is_sale
+                and reporting_returns_amount > 0
+                and identity_key not in (
+                    select identity_key from marts.fct_orders where order_id in (select order_id from later)
+                )
         )
+    """
+    execute(build.warehouse, hold_back("max(date_day) - 2"), dated_ahead)
     build.repeat("--full-refresh", *INCREMENTAL)
-    with duckdb.connect(str(build.warehouse)) as connection:
-        connection.execute("insert into raw_shop.orders select * replace ('9999999999' as _dlt_load_id) from later")
-        connection.execute("insert into raw_shop._dlt_loads values ('9999999999', 'shop', 0, now(), '')")
+    execute(build.warehouse, LET_IN)
     build.repeat()
-    incremental = set_aside(build.warehouse, "incremental")
-    build.repeat("--full-refresh", *INCREMENTAL)
-    assert not differences(incremental, build.warehouse)
+    assert_built_as_in_full(build)
+    back = "ordered_at = ordered_at - interval 9 day, updated_at = now(), _dlt_load_id = '9999999999'"
+    execute(
+        build.warehouse,
+        f"update raw_shop.orders set {back} where order_id in (select order_id from later)",
+        "insert into raw_shop._dlt_loads values ('9999999999', 'shop', 0, now(), '')",
+    )
+    build.repeat()
+    assert_built_as_in_full(build)
 
 
 def test_an_order_that_is_delivered_touches_no_day(built: Path, build: Builder) -> None:
@@ -367,24 +387,12 @@ def test_an_order_that_is_delivered_touches_no_day(built: Path, build: Builder) 
 
 def test_a_table_that_was_left_out_is_made_up_for(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
-    with duckdb.connect(str(build.warehouse)) as connection:
-        connection.execute("set TimeZone = 'UTC'")
-        connection.execute(
-            """
-            create table later as from raw_shop.orders
-            where ordered_at >= (select max(date_day) - 3 from marts.agg_daily_sales);
-            delete from raw_shop.orders where order_id in (select order_id from later);
-            """
-        )
+    execute(build.warehouse, hold_back("max(date_day) - 3"))
     assert build("--full-refresh", *INCREMENTAL)
-    with duckdb.connect(str(build.warehouse)) as connection:
-        connection.execute("insert into raw_shop.orders select * replace ('9999999999' as _dlt_load_id) from later")
-        connection.execute("insert into raw_shop._dlt_loads values ('9999999999', 'shop', 0, now(), '')")
+    execute(build.warehouse, LET_IN)
     assert build(*INCREMENTAL, "--exclude", "int_calendar_bounds_derived")
     assert build()
-    incremental = set_aside(build.warehouse, "incremental")
-    build.repeat("--full-refresh", *INCREMENTAL)
-    assert not differences(incremental, build.warehouse)
+    assert_built_as_in_full(build)
 
 
 def versions(warehouse: Path) -> dict[int, list[tuple[str, bool]]]:
