@@ -11,8 +11,13 @@ from ingestion.sources.copy import quote
 from ingestion.warehouse import Warehouse
 
 
-def drop_unchanged(warehouse: Warehouse, table: str, keys: list[str], rows: pa.Table) -> pa.Table | None:
-    """Return the rows that differ from those of the warehouse, or none; `table` is `dataset.table`."""
+def drop_unchanged(
+    warehouse: Warehouse, table: str, keys: list[str], is_known: bool, rows: pa.Table
+) -> pa.Table | None:
+    """Return the rows that differ from those of the warehouse, or none; `table` is `dataset.table`.
+
+    A table that dlt does not know arrives also without a row: its first load was killed when all of them were there.
+    """
     held = set(warehouse.columns(table))
     if not held.issuperset(keys):
         return rows
@@ -34,4 +39,5 @@ def drop_unchanged(warehouse: Warehouse, table: str, keys: list[str], rows: pa.T
     )
     changed = sorted(set(range(rows.num_rows)) - {row for (row,) in same})
     # A new column arrives also without a value.
-    return rows.take(pa.array(changed, pa.int64())) if changed or not held.issuperset(rows.column_names) else None
+    arrives = changed or not is_known or not held.issuperset(rows.column_names)
+    return rows.take(pa.array(changed, pa.int64())) if arrives else None

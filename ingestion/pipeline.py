@@ -152,7 +152,8 @@ def prepare(resource: DltResource, warehouse: Warehouse, dataset: str, seen: Obs
         if is_new(schema, warehouse, f"{dataset}.{table}"):
             resource.apply_hints(write_disposition="append")
         elif keys:
-            resource.add_map(partial(drop_unchanged, warehouse, f"{dataset}.{table}", keys))
+            is_known = table in seen.columns
+            resource.add_map(partial(drop_unchanged, warehouse, f"{dataset}.{table}", keys, is_known))
     resource.add_map(partial(watch, partial(seen.see_changed, table)))
 
 

@@ -6,9 +6,9 @@ What: the same tables as `shop.py`, and for each one a table `<table>_changes` o
 A replication slot keeps the changes until they are loaded, and its position is the only truth about what was: a run
 reads what the slot holds, loads it, and only then moves the slot. A run that was killed is simply repeated: rows merge
 on their keys and versions on their place in the log. The slot begins where the first snapshot was taken, and is made
-after that is loaded, as a copy of a temporary one. `replication_progress` holds how far this warehouse came. When the
-slot is further (a backup was restored, another warehouse used it), or lost, or the columns of a table changed, a new
-snapshot is taken.
+after that is loaded, as a copy of a temporary one. The state of `replication_progress` holds how far this warehouse
+came; unlike that table it counts only when the whole load is there. When the slot is further (a backup was restored,
+another warehouse used it), or lost, or the columns of a table changed, a new snapshot is taken.
 """
 
 import time
@@ -225,12 +225,9 @@ class Replication:
 
     def known_progress(self) -> tuple[int, str] | None:
         """How far this warehouse came with this slot, and with which columns."""
-        if not self.warehouse.columns(f"{self.dataset}.{PROGRESS}"):
-            return None
-        found = self.warehouse.query(
-            f"select lsn, layout from {quote(self.dataset)}.{PROGRESS} where slot_name = %s", self.slot_name
-        )
-        return found[0] if found else None
+        sources = dlt.current.pipeline().state.get("sources", {})
+        known = sources.get("shop", {}).get("resources", {}).get(PROGRESS, {}).get(self.slot_name)
+        return tuple(known) if known else None
 
     def free_slot(self) -> Any:
         """The slot, as soon as nobody uses it; none when there is none."""
@@ -366,7 +363,7 @@ class Replication:
         source = rows(self.shop_tables[name], snapshot.engine, raw, snapshot).with_name(f"{name}_snapshot")
         if not is_first:
             # Rows that raw holds already have their version already.
-            source.add_map(partial(drop_unchanged, self.warehouse, f"{self.dataset}.{name}", table.key))
+            source.add_map(partial(drop_unchanged, self.warehouse, f"{self.dataset}.{name}", table.key, True))
         disposition = "replace" if self.full_refresh else MERGE
         count = 0
 
@@ -409,10 +406,13 @@ class Replication:
             "bytes_behind": slot.bytes_behind if slot else None,
             "bytes_kept": slot.bytes_kept if slot else None,
         }
-        rows = pa.Table.from_pylist([row], arrow_schema(PROGRESS_COLUMNS))
-        return dlt.resource(
-            [rows], name=PROGRESS, columns=PROGRESS_COLUMNS, primary_key="slot_name", write_disposition=MERGE
-        )
+
+        @dlt.resource(name=PROGRESS, columns=PROGRESS_COLUMNS, primary_key="slot_name", write_disposition=MERGE)
+        def progress() -> Iterator[pa.Table]:
+            dlt.current.resource_state()[self.slot_name] = (lsn, self.layout)
+            yield pa.Table.from_pylist([row], arrow_schema(PROGRESS_COLUMNS))
+
+        return progress
 
 
 def changed_keys(table_changes: TableChanges) -> DltResource:

@@ -12,10 +12,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 
+import duckdb
 import psycopg2
 import pytest
 from conftest import ROOT, Workspace
 from test_ingestion import KEY_TABLES, KEYS, columns
+from test_ingestion_chaos import DEADLY
 
 CDC = ("--source", "shop", "--mode", "cdc")
 
@@ -372,6 +374,22 @@ def test_killed_runs_heal(captured: Workspace) -> None:
         assert_raw_is_the_shop(captured)
         assert len(versions(captured, "customers", "1", f"city = 'Killed {number}'")) == touched
         assert len(versions(captured, "order_items", "1", f"order_item_id = {deleted}")) == 1
+
+
+def test_a_snapshot_killed_in_its_load_is_taken_again(
+    captured: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # The slot is there already, from another warehouse: it alone does not tell that this one lacks rows.
+    fresh = Workspace(tmp_path_factory.mktemp("fresh") / "data", captured.settings)
+    deadly = ["execute_sql", 'INSERT INTO "raw_shop"."replication_progress"', "1", *CDC]
+    killed = fresh.run(sys.executable, "-c", DEADLY, *deadly, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # The tables of a load arrive in no fixed order: this one was on its way.
+    with duckdb.connect(str(fresh.data_dir / "warehouse.duckdb")) as warehouse:
+        assert warehouse.execute("select count(*) from raw_shop.replication_progress").fetchone() == (1,)
+        warehouse.execute("delete from raw_shop.customers where customer_id % 2 = 0")
+    fresh.ingest(*CDC)
+    assert_raw_is_the_shop(fresh)
 
 
 def test_killed_snapshots_leave_no_slot_behind(captured: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:

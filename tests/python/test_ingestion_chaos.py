@@ -18,22 +18,30 @@ from test_ingestion import KEY_TABLES, KEYS, assert_files_equal_raw, assert_raw_
 
 ROUNDS = int(os.environ.get("STOREHOUSE_CHAOS_ROUNDS", "2"))
 
-# Runs the command with dlt's own steps made deadly: the process kills itself after the n-th one that matches.
+# Runs the command with dlt's own steps made deadly: the process kills itself after the n-th one that matches, or before
+# it when that number is negative.
 DEADLY = """
 import os, runpy, signal, sys
 os.environ.setdefault("DLT_PROJECT_DIR", os.getcwd())
 from dlt.destinations.impl.duckdb.sql_client import DuckDbSqlClient
 
-method, pattern, left = sys.argv[1], sys.argv[2], int(sys.argv[3])
+method, pattern, last = sys.argv[1], sys.argv[2], int(sys.argv[3])
 original = getattr(DuckDbSqlClient, method)
+count = 0
+
+def kill_at(moment):
+    if moment == last:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 def deadly(self, *arguments, **options):
-    global left
+    global count
+    if pattern not in (arguments[0] if arguments else ""):
+        return original(self, *arguments, **options)
+    count += 1
+    number = count
+    kill_at(-number)
     result = original(self, *arguments, **options)
-    if pattern in (arguments[0] if arguments else ""):
-        left -= 1
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+    kill_at(number)
     return result
 
 setattr(DuckDbSqlClient, method, deadly)
@@ -103,6 +111,20 @@ def test_killed_at_random(loaded: Workspace, number: int) -> None:
     run.send_signal(signal.SIGKILL)
     run.wait()
     assert_healed(loaded, before)
+
+
+def test_killed_before_the_marker_of_the_first_load(tiny_shop: Workspace, tmp_path: Path) -> None:
+    space = Workspace(tmp_path / "data", tiny_shop.settings)
+    for source in ("shop", "api", "files"):
+        deadly = ["execute_sql", f'INSERT INTO "raw_{source}"."_dlt_loads"', "-1", "--source", source]
+        killed = space.run(sys.executable, "-c", DEADLY, *deadly, check=False)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr
+    # Every row is there, so the next run finds nothing new, and must learn of the tables all the same.
+    assert_healed(space, keys_held(space))
+    [(tables, unchanged)] = space.warehouse(
+        "select count(*), count(*) filter (where rows_read = rows_unchanged) from raw_ops.table_loads"
+    )
+    assert tables > unchanged > 10
 
 
 @pytest.mark.parametrize("way", WAYS)
