@@ -1,6 +1,7 @@
 """dlt's own destinations, with jobs that take over whole files as Postgres wrote them, and keep every value exactly."""
 
 import csv
+import json
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -20,7 +21,7 @@ from dlt.destinations.job_client_impl import ModelLoadJob
 
 from ingestion.errors import KindError, first_line, reading_failed
 from ingestion.sources.copy import EARLY, literal, quote
-from ingestion.sources.fill import attached, join, source_name
+from ingestion.sources.fill import BUFFER_BYTES, TEXTS, attached, join, source_name
 from ingestion.sources.snapshot import Snapshot
 
 LOAD_ID = "_dlt_load_id"
@@ -186,25 +187,67 @@ class ExactDuckDB(ResolvedOnce, duckdb):
 class ExactCsvCopyJob(PostgresCsvCopyJob):
     """Copies a file in which a text, also an empty one, has quotes, and a null has none; dlt makes nulls of both."""
 
+    def run(self) -> None:
+        """Copy the file in one transaction."""
+        client = self._job_client.sql_client
+        table = client.make_qualified_table_name(self.load_table_name)
+        copy = f"copy {table} ({', '.join(map(quote, header(self._file_path)))}) from stdin (format csv, header)"
+        with FileStorage.open_zipsafe_ro(self._file_path, "rb") as file, client.begin_transaction():
+            client.native_connection.cursor().copy_expert(copy, file, BUFFER_BYTES)
+
+
+class FillJob(PostgresCsvCopyJob):
+    """Copies a file of `Postgres.copy_out` into a table, which fills in the load that the shop does not know."""
+
     def __init__(self, file_path: str, load_id: str) -> None:
         super().__init__(file_path)
         self._load_id = load_id
+
+    @classmethod
+    def can_load(cls, file_path: str) -> bool:
+        """Whether the file is one of these."""
+        with FileStorage.open_zipsafe_ro(file_path, "rb") as file:
+            return file.read(1) == b"{"
 
     def run(self) -> None:
         """Copy the file in one transaction."""
         client = self._job_client.sql_client
         table = client.make_qualified_table_name(self.load_table_name)
-        columns = header(self._file_path)
-        # A file that Postgres wrote does not know the load: the table fills that in.
         default = f"alter table {table} alter {quote(LOAD_ID)}"
         with FileStorage.open_zipsafe_ro(self._file_path, "rb") as file, client.begin_transaction():
-            if LOAD_ID not in columns:
-                client.execute_sql(f"{default} set default {literal(self._load_id)}")
-            copy = f"copy {table} ({', '.join(map(quote, columns))}) from stdin (format csv, header)"
-            with client.native_connection.cursor() as cursor:
-                cursor.copy_expert(copy, file, 1 << 20)
-            if LOAD_ID not in columns:
-                client.execute_sql(f"{default} drop default")
+            types = json.loads(file.readline())
+            names, options = ", ".join(map(quote, types)), ["format binary"]
+            # From here on the table is locked.
+            client.execute_sql(f"{default} set default {literal(self._load_id)}")
+            target = table if self.fits(types, table) else self.table_like(types)
+            if not client.execute_sql(f"select 1 from {target} limit 1"):
+                # A table that is new to its transaction costs less: no log where the server keeps a minimal one, and
+                # rows that are marked as seen by all from the beginning.
+                client.execute_sql(f"truncate {target}")
+                options.append("freeze")
+            copy = f"copy {target} ({names}) from stdin ({', '.join(options)})"
+            client.native_connection.cursor().copy_expert(copy, file, BUFFER_BYTES)
+            if target != table:
+                client.execute_sql(f"insert into {table} ({names}) select {names} from {target}")
+            client.execute_sql(f"{default} drop default")
+
+    def fits(self, types: dict[str, int], table: str) -> bool:
+        """Whether the columns of a table have the types of the file, where all texts are alike."""
+        held = dict(
+            self._job_client.sql_client.execute_sql(
+                "select attname, atttypid::bigint from pg_attribute where attrelid = %s::regclass", table
+            )
+        )
+        return all(held[name] == type_ or {held[name], type_} <= set(TEXTS) for name, type_ in types.items())
+
+    def table_like(self, types: dict[str, int]) -> str:
+        """A table for this transaction with the types of the file: into an older one they must be cast."""
+        client = self._job_client.sql_client
+        columns = (
+            f"{quote(name)} {client.execute_sql('select %s::regtype', type_)[0][0]}" for name, type_ in types.items()
+        )
+        client.execute_sql(f"create temporary table filled ({', '.join(columns)}) on commit drop")
+        return "filled"
 
 
 class ExactPostgresClient(PostgresClient):
@@ -215,7 +258,9 @@ class ExactPostgresClient(PostgresClient):
     ) -> LoadJob:
         """The job that loads one file."""
         job = super().create_load_job(table, file_path, load_id, restore)
-        return ExactCsvCopyJob(file_path, load_id) if isinstance(job, PostgresCsvCopyJob) else job
+        if not isinstance(job, PostgresCsvCopyJob):
+            return job
+        return FillJob(file_path, load_id) if FillJob.can_load(file_path) else ExactCsvCopyJob(file_path)
 
 
 class ExactPostgres(ResolvedOnce, postgres):

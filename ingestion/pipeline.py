@@ -86,9 +86,7 @@ def run_source(
         pipeline.normalize()
         pipeline.load()
         for table in tables:
-            columns = source.schema.get_table_columns(table).items()
-            keys = [name for name, column in columns if column.get("primary_key") or column.get("merge_key")]
-            warehouse.finish(f"{pipeline.dataset_name}.{table}", keys)
+            warehouse.finish(f"{pipeline.dataset_name}.{table}")
         for table in seen.unseen:
             seen.see_filled(table, warehouse.rows_held(f"{pipeline.dataset_name}.{table}"))
         seen.write(extracted.loads_ids[0], bytes_by_table(extracted))
@@ -145,16 +143,24 @@ def sum_up(results: list[Result]) -> Result:
 def prepare(resource: DltResource, warehouse: Warehouse, dataset: str, seen: Observation) -> None:
     """Watch the rows of a resource and, where rows are merged by key, let only changed ones through."""
     table = resource.table_name
+    name = f"{dataset}.{table}"
     resource.add_map(partial(watch, partial(seen.see, table)))
     schema = resource.compute_table_schema()
-    if schema["write_disposition"] == "merge":
-        keys = [name for name, column in schema["columns"].items() if column.get("primary_key")]
-        if is_new(schema, warehouse, f"{dataset}.{table}"):
-            resource.apply_hints(write_disposition="append")
-        elif keys:
-            is_known = table in seen.columns
-            resource.add_map(partial(drop_unchanged, warehouse, f"{dataset}.{table}", keys, is_known))
+    merges = schema["write_disposition"] == "merge"
+    if merges and is_new(schema, warehouse, name):
+        resource.apply_hints(write_disposition="append")
+    else:
+        if keys := keys_of(schema, "primary_key", "merge_key"):
+            warehouse.look_up_by(name, keys)
+        if merges and (keys := keys_of(schema, "primary_key")):
+            resource.add_map(partial(drop_unchanged, warehouse, name, keys, table in seen.columns))
     resource.add_map(partial(watch, partial(seen.see_changed, table)))
+    resource.add_map(warehouse.as_sent)
+
+
+def keys_of(schema: TTableSchema, *hints: str) -> list[str]:
+    """The columns of a table with one of these hints."""
+    return [name for name, column in schema["columns"].items() if any(column.get(hint) for hint in hints)]
 
 
 def is_new(schema: TTableSchema, warehouse: Warehouse, table: str) -> bool:

@@ -1,10 +1,11 @@
 """The warehouse that is filled: DuckDB, or the one that STOREHOUSE_TARGET names."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -14,7 +15,7 @@ from dlt.common.destination import AnyDestination
 from ingestion.destination import ExactDuckDB, ExactPostgres
 from ingestion.errors import LOCKED, KindError
 from ingestion.sources.copy import as_it_is, before_year_1, exact, nan_as_null, quote
-from ingestion.sources.fill import can_scan
+from ingestion.sources.fill import SMALLINT, can_scan, native, types_of
 from ingestion.sources.snapshot import Snapshot
 
 
@@ -37,13 +38,19 @@ class Warehouse(Protocol):
     def query_with(self, incoming: pa.Table, like: str, statement: str) -> list[tuple]:
         """The rows of a query that may read `incoming`, whose columns have the types of the table `like`."""
 
+    def as_sent(self, rows: pa.Table) -> pa.Table:
+        """The rows as the warehouse can read them."""
+
     def scans(self, snapshot: Snapshot) -> bool:
         """Whether the warehouse can read this Postgres by itself, in which case it will do so in this snapshot."""
 
-    def copy_statement(self, query: str, schema: pa.Schema) -> str:
-        """The COPY that writes the rows of a query as CSV for this warehouse, with a header."""
+    def copy_out(self, cursor: Any, query: str, schema: pa.Schema, sink: BinaryIO) -> None:
+        """Write the rows of a query of Postgres into a file that this warehouse can load."""
 
-    def finish(self, table: str, keys: list[str]) -> None:
+    def look_up_by(self, table: str, keys: list[str]) -> None:
+        """Make it cheap to find rows of a table by their keys, as soon as it is there."""
+
+    def finish(self, table: str) -> None:
         """Do what a loaded table needs."""
 
 
@@ -89,22 +96,29 @@ class DuckDB:
             cursor.register("incoming", incoming)
             return cursor.execute(statement).fetchall()
 
+    def as_sent(self, rows: pa.Table) -> pa.Table:
+        """As they are."""
+        return rows
+
     def scans(self, snapshot: Snapshot) -> bool:
         """Whether there is an extension for this DuckDB that reaches this Postgres."""
         self.destination.snapshot = snapshot
         return can_scan(self.connection, snapshot.url)
 
-    def copy_statement(self, query: str, schema: pa.Schema) -> str:
-        """All as it is. Quotes tell a text or float that reads NaN from a decimal, of which that makes a null."""
+    def copy_out(self, cursor: Any, query: str, schema: pa.Schema, sink: BinaryIO) -> None:
+        """As CSV, all as it is. Quotes tell a text or float that reads NaN from a decimal, which becomes a null."""
         texts = [
             quote(field.name) for field in schema if pa.types.is_string(field.type) or pa.types.is_floating(field.type)
         ]
         quotes = f", force_quote ({', '.join(texts)})" if texts else ""
         rows = exact(query, schema, as_it_is, *before_year_1(schema))
-        return f"copy ({rows}) to stdout (format csv, header{quotes})"
+        cursor.copy_expert(f"copy ({rows}) to stdout (format csv, header{quotes})", sink)
 
-    def finish(self, table: str, keys: list[str]) -> None:
+    def look_up_by(self, table: str, keys: list[str]) -> None:
         """Nothing: an index would slow the loads of a columnar warehouse down."""
+
+    def finish(self, table: str) -> None:
+        """Nothing."""
 
 
 class Postgres:
@@ -147,28 +161,58 @@ class Postgres:
         with self.connection, self.connection.cursor() as cursor:
             cursor.execute(f"create temporary table incoming ({columns}) on commit drop")
             stream = pa.BufferOutputStream()
-            pyarrow.csv.write_csv(incoming, stream, pyarrow.csv.WriteOptions(include_header=False))
+            pyarrow.csv.write_csv(self.as_sent(incoming), stream, pyarrow.csv.WriteOptions(include_header=False))
             cursor.copy_expert("copy incoming from stdin with (format csv)", pa.BufferReader(stream.getvalue()))
             cursor.execute("analyze incoming")
             cursor.execute(statement)
             return cursor.fetchall()
 
+    def as_sent(self, rows: pa.Table) -> pa.Table:
+        """Times as texts: what Arrow writes for infinity or a year before 1, Postgres does not read."""
+        times = [field.name for field in rows.schema if pa.types.is_temporal(field.type)]
+        if not times or not rows.num_rows:
+            return rows
+        texts = ", ".join(
+            rf"regexp_replace({quote(name)}::varchar, ' \(BC\)(.*)', '\1 BC') as {quote(name)}" for name in times
+        )
+        with duckdb.connect() as connection:
+            connection.execute("set TimeZone = 'UTC'; set threads = 1")
+            written = connection.execute(f"select {texts} from rows").to_arrow_table()
+        for name in times:
+            rows = rows.set_column(rows.column_names.index(name), name, written[name])
+        return rows
+
     def scans(self, snapshot: Snapshot) -> bool:
         """No: that takes an extension on the server."""
         return False
 
-    def copy_statement(self, query: str, schema: pa.Schema) -> str:
-        """All as it is, but for decimals that are no numbers."""
-        return f"copy ({exact(query, schema, nan_as_null)}) to stdout (format csv, header)"
+    def copy_out(self, cursor: Any, query: str, schema: pa.Schema, sink: BinaryIO) -> None:
+        """As Postgres keeps them, after a line that tells the types: no value is written as text, and read again."""
+        types = types_of(cursor, query)
+        as_kept = native(types)
 
-    def finish(self, table: str, keys: list[str]) -> None:
-        """Give a merged table an index on its key, without which each merge reads it whole, and the planner numbers."""
-        dataset, name = table.split(".")
+        def written(name: str, column: str, type_: pa.DataType) -> str:
+            if pa.types.is_integer(type_):
+                # What dlt makes of whole numbers.
+                return f"{column}::{'integer' if types[name] == SMALLINT else 'bigint'}"
+            return nan_as_null(name, as_kept(name, column, type_), type_)
+
+        rows = exact(query, schema, written)
+        sink.write(json.dumps(types_of(cursor, rows)).encode() + b"\n")
+        cursor.copy_expert(f"copy ({rows}) to stdout (format binary)", sink)
+
+    def look_up_by(self, table: str, keys: list[str]) -> None:
+        """Make an index on the keys, without which each merge reads the table whole; a first load needs none."""
+        if not self.columns(table):
+            return
+        columns, index = ", ".join(map(quote, keys)), quote(f"{table.split('.')[1]}_key")
         with self.connection, self.connection.cursor() as cursor:
-            if keys:
-                columns = ", ".join(f'"{key}"' for key in keys)
-                cursor.execute(f'create index if not exists "{name}_key" on "{dataset}"."{name}" ({columns})')
-            cursor.execute(f'analyze "{dataset}"."{name}"')
+            cursor.execute(f"create index if not exists {index} on {qualified(table)} ({columns})")
+
+    def finish(self, table: str) -> None:
+        """Let the planner know the table."""
+        with self.connection, self.connection.cursor() as cursor:
+            cursor.execute(f"analyze {qualified(table)}")
 
 
 @contextmanager

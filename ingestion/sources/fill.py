@@ -5,7 +5,8 @@ ways to fill one, with the same rows of the same types, in the same snapshot:
 
 - Many rows, into DuckDB: a model job of dlt, in which the warehouse's own connection runs DuckDB's scanner of Postgres,
   the cheapest way there is. It reads when it loads, so the job is the reader that the snapshot waits for.
-- Otherwise, and where the scanner of this very DuckDB is not installed: COPY into a CSV file, which dlt hands on as is.
+- Otherwise, and where the scanner of this very DuckDB is not installed: COPY into a file, which dlt hands on as is. It
+  calls every such file a CSV file, also those that hold what Postgres sends to Postgres.
 """
 
 import json
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, BinaryIO, Protocol
 
 import dlt
 import duckdb
@@ -28,13 +29,14 @@ from psycopg2.extensions import make_dsn, parse_dsn
 from sqlalchemy import Connection
 
 from ingestion.errors import first_line
-from ingestion.sources.copy import UNREADABLE, arrow_schema, exact, literal, quote, with_unreadable
+from ingestion.sources.copy import UNREADABLE, Written, arrow_schema, exact, literal, quote, with_unreadable
 from ingestion.sources.snapshot import Snapshot
 
 FILLED = b"filled"
+BUFFER_BYTES = 1 << 20
 # Types of Postgres, by their numbers.
 TEXTS = (25, 1043)  # text, varchar
-BLANK_PADDED, REAL = 1042, 700
+BLANK_PADDED, REAL, SMALLINT = 1042, 700, 21
 
 
 class Fillable(Protocol):
@@ -43,8 +45,8 @@ class Fillable(Protocol):
     def scans(self, snapshot: Snapshot) -> bool:
         """Whether the warehouse can read this Postgres by itself; it will, in this snapshot."""
 
-    def copy_statement(self, query: str, schema: pa.Schema) -> str:
-        """The COPY that writes the rows of a query as CSV for this warehouse, with a header."""
+    def copy_out(self, cursor: Any, query: str, schema: pa.Schema, sink: BinaryIO) -> None:
+        """Write the rows of a query of Postgres into a file that this warehouse can load."""
 
 
 def fill(
@@ -64,19 +66,14 @@ def fill(
                 rows = rows_counted(connection, query) if is_replaced else None
         if not is_scan:
             file = Path(folder) / "copy.csv"
-            with snapshot.reader() as connection:
-                rows = copy_to_file(connection, query, schema, warehouse, file)
+            with snapshot.reader() as connection, file.open("wb", BUFFER_BYTES) as sink:
+                cursor = connection.connection.driver_connection.cursor()
+                warehouse.copy_out(cursor, query, schema, sink)
+                rows = cursor.rowcount
         told = {FILLED: json.dumps([rows, 0 if is_scan else file.stat().st_size])}
         columns_only = schema.empty_table().replace_schema_metadata(told)
         dlt.current.resource().apply_hints(file_format=file.suffix[1:])
         yield dlt.mark.with_file_import(str(file), file.suffix[1:], rows or 0, hints=columns_only)
-
-
-def copy_to_file(connection: Connection, query: str, schema: pa.Schema, warehouse: Fillable, file: Path) -> int:
-    """Run a query and write its rows into a CSV file with a header; return how many there are."""
-    with file.open("wb") as sink, connection.connection.driver_connection.cursor() as cursor:
-        cursor.copy_expert(warehouse.copy_statement(query, schema), sink)
-        return cursor.rowcount
 
 
 def rows_expected(connection: Connection, query: str) -> int:
@@ -95,11 +92,14 @@ def rows_counted(connection: Connection, query: str) -> int:
     return rows
 
 
-def scan_model(connection: Connection, query: str, schema: pa.Schema, source: str) -> SqlModel:
-    """The query of DuckDB that reads the rows of a query of Postgres exactly, from a database attached as `source`."""
-    with connection.connection.driver_connection.cursor() as cursor:
-        cursor.execute(f"select * from ({query}) as source_rows limit 0")
-        types = {column.name: column.type_code for column in cursor.description}
+def types_of(cursor: Any, query: str) -> dict[str, int]:
+    """The columns of a query of Postgres and the numbers of their types there."""
+    cursor.execute(f"select * from ({query}) as source_rows limit 0")
+    return {column.name: column.type_code for column in cursor.description}
+
+
+def native(types: dict[str, int]) -> Written:
+    """How to write columns of these types so that programs that know the types of Postgres read them exactly."""
 
     def written(name: str, column: str, type_: pa.DataType) -> str:
         if types[name] == BLANK_PADDED:
@@ -109,6 +109,14 @@ def scan_model(connection: Connection, query: str, schema: pa.Schema, source: st
             return f"{column}::text"
         # In text as in COPY, where 0.1 stays 0.1.
         return f"{column}::text::double precision" if types[name] == REAL else column
+
+    return written
+
+
+def scan_model(connection: Connection, query: str, schema: pa.Schema, source: str) -> SqlModel:
+    """The query of DuckDB that reads the rows of a query of Postgres exactly, from a database attached as `source`."""
+    with connection.connection.driver_connection.cursor() as cursor:
+        written = native(types_of(cursor, query))
 
     def read(field: pa.Field) -> str:
         # The scanner reads NaN as 0; to look at what Postgres says of the row costs less than to ask it for nulls.
@@ -137,7 +145,7 @@ def extension() -> Path:
 @contextmanager
 def attached(duck: duckdb.DuckDBPyConnection, url: str, source: str) -> Iterator[None]:
     """Let DuckDB know the Postgres behind a URL, under a name, for a while."""
-    options = parse_dsn(url)
+    options = parse_dsn(url) | {"client_encoding": "utf8"}
     name, password = quote(source), options.pop("password", "")
     duck.execute(f"load {literal(str(extension()))}")
     # DuckDB's messages show what it connects with, so the password goes another way.

@@ -45,7 +45,11 @@ def open_engine(url: str) -> Engine:
     return create_engine(
         make_url(url).set(drivername=drivername),
         isolation_level="REPEATABLE READ",
-        connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS, "application_name": "storehouse"},
+        connect_args={
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "application_name": "storehouse",
+            "client_encoding": "utf8",
+        },
     )
 
 

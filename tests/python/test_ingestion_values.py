@@ -1,13 +1,16 @@
 """Every value of Postgres arrives exactly as it was, or beside the reason why it could not."""
 
 import random
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import psycopg2
 import pytest
 from conftest import Workspace
+from test_warehouses import query
 
 from ingestion.sources import fill
 
@@ -70,21 +73,16 @@ def quoted(value: object) -> str:
     return "null" if value is None else "'" + str(value).replace("'", "''") + "'"
 
 
-def test_every_value_survives(tiny_shop: Workspace, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def merged(tiny_shop: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A table of such values in the shop, and a workspace that loaded only the first of its rows."""
     tiny_shop.settings["SOURCES__SHOP__TABLES"] = '["nasty"]'
     tiny_shop.shop(TABLE)
-    # A new table is filled by DuckDB's scanner or a file of COPY, and one that is there already takes merges.
-    spaces = {
-        way: Workspace(tmp_path / way, tiny_shop.settings | {"SOURCES__SHOP__SCAN_FROM_ROWS": str(from_rows)})
-        for way, from_rows in {"scan": 0, "copy": 10**9, "merge": 10**9}.items()
-    }
     tiny_shop.shop("insert into shop.nasty (id) values ('first')")
-    spaces["merge"].ingest("--source", "shop")
-    expected = {}
-    for column, values in SPECIAL.items():
-        for number, (value, text) in enumerate(values.items()):
-            expected[(column, number)] = text
-            tiny_shop.shop(f"insert into shop.nasty (id, {column}) values ('{column} {number}', {quoted(value)})")
+    space = Workspace(tmp_path_factory.mktemp("merged") / "data", tiny_shop.settings)
+    space.ingest("--source", "shop")
+    for (column, number), (value, _) in special().items():
+        tiny_shop.shop(f"insert into shop.nasty (id, {column}) values ('{column} {number}', {quoted(value)})")
 
     # Random rows besides: what psycopg reads and what the warehouse holds must be the same Python values.
     chance = random.Random(5)
@@ -109,7 +107,24 @@ def test_every_value_survives(tiny_shop: Workspace, tmp_path: Path) -> None:
 
     # The one value that no column of the warehouse can hold is told beside an empty one.
     tiny_shop.shop("insert into shop.nasty (id, exact, words) values ('nan', 'NaN', 'kept')")
+    return space
 
+
+def special() -> dict[tuple[str, int], tuple[str, str]]:
+    """A column, and the number of a value -> the value, and its text in the warehouse."""
+    return {
+        (column, number): value for column, values in SPECIAL.items() for number, value in enumerate(values.items())
+    }
+
+
+def test_every_value_survives(tiny_shop: Workspace, merged: Workspace, tmp_path: Path) -> None:
+    # A new table is filled by DuckDB's scanner or a file of COPY, and one that is there already takes merges.
+    spaces = {
+        way: Workspace(tmp_path / way, tiny_shop.settings | {"SOURCES__SHOP__SCAN_FROM_ROWS": str(from_rows)})
+        for way, from_rows in {"scan": 0, "copy": 10**9}.items()
+    }
+    spaces["merge"] = merged
+    expected = {key: text for key, (_, text) in special().items()}
     random_rows = """
         select id, zoned, naive, day, exact, "float", big, flag, words from {}.nasty where id like 'random%' order by id
     """
@@ -140,6 +155,83 @@ def test_every_value_survives(tiny_shop: Workspace, tmp_path: Path) -> None:
         assert space.warehouse(rows) == tables[way][1]
     assert tables["scan"] == tables["copy"]
     assert tables["merge"][:2] == tables["copy"][:2]
+
+
+def test_every_value_survives_into_postgres(tiny_shop: Workspace, merged: Workspace, tmp_path: Path) -> None:
+    space = Workspace(tmp_path / "data", dict(tiny_shop.settings))
+    space.warehouses("start", "postgres")
+    try:
+        space.connect_warehouse("postgres")
+        space.ingest("--source", "shop")
+        assert_alike(space)
+        # As an older version made this column, which took whole numbers of every length for long ones.
+        query(space, "loader", "truncate raw_shop.nasty; alter table raw_shop.nasty alter small type bigint")
+        space.ingest("--source", "shop", "--full-refresh")
+        assert_alike(space)
+        # Now all rows are merged.
+        tiny_shop.shop("update shop.nasty set updated_at = now()")
+        space.ingest("--source", "shop")
+        assert_alike(space)
+        loads = "select rows_read, rows_loaded from raw_ops.table_loads where table_name = 'nasty' order by load_id"
+        [(count,)] = tiny_shop.shop("select count(*) from shop.nasty")
+        assert query(space, "loader", loads) == [(count, count)] * 3
+        [(unreadable,)] = query(space, "loader", "select unreadable_values from raw_shop.nasty where id = 'nan'")
+        assert unreadable == '{"exact": "NaN"}'
+    finally:
+        space.warehouses("stop", "postgres")
+
+
+def assert_alike(space: Workspace) -> None:
+    """The texts of all values are the same in the shop and in the Postgres warehouse."""
+    names = [
+        column
+        for (column,) in space.shop(
+            "select column_name from information_schema.columns where table_schema = 'shop' and table_name = 'nasty'"
+        )
+    ]
+    texts = {name: f"{name}::text" for name in names} | {"exact": "nullif(exact, 'NaN')::text"}
+    # A blank-padded text keeps its blanks.
+    texts["code"] = "concat(code)"
+    rows = f'select {", ".join(texts.values())} from {{}}.nasty order by id collate "C"'
+    held = query(space, "loader", rows.format("raw_shop"))
+    source = space.shop(rows.format("shop"))
+    assert [dict(zip(names, row, strict=True)) for row in held] == [
+        dict(zip(names, row, strict=True)) for row in source
+    ]
+
+
+@pytest.mark.parametrize("from_rows", [0, 10**9])
+def test_a_shop_in_another_encoding(tiny_shop: Workspace, tmp_path: Path, from_rows: int) -> None:
+    name = f"latin_{from_rows}"
+    with closing(psycopg2.connect(tiny_shop.settings["DEMO_SHOP_ADMIN_URL"])) as connection:
+        connection.autocommit = True
+        connection.cursor().execute(f"create database {name} encoding 'LATIN1' locale 'C' template template0")
+    admin, loader = (
+        tiny_shop.settings[key].rpartition("/")[0] + f"/{name}"
+        for key in ("DEMO_SHOP_ADMIN_URL", "SOURCES__SHOP__CREDENTIALS")
+    )
+    settings = {"SOURCES__SHOP__TABLES": '["words"]', "SOURCES__SHOP__SCAN_FROM_ROWS": str(from_rows)}
+    space = Workspace(
+        tmp_path / "data",
+        tiny_shop.settings | settings | {"DEMO_SHOP_ADMIN_URL": admin, "SOURCES__SHOP__CREDENTIALS": loader},
+    )
+    space.shop(
+        """
+        create schema shop;
+        create table shop.words (id int primary key, word text);
+        insert into shop.words values (1, 'Müller'), (2, '½ ñ');
+        grant usage on schema shop to storehouse_loader;
+        grant select on shop.words to storehouse_loader;
+        """
+    )
+    space.ingest("--source", "shop")
+    space.shop("insert into shop.words values (3, 'Straße')")
+    space.ingest("--source", "shop")
+    assert space.warehouse("from (select id, word from raw_shop.words) order by id") == [
+        (1, "Müller"),
+        (2, "½ ñ"),
+        (3, "Straße"),
+    ]
 
 
 def test_without_the_scanner_copy_reads_and_says_so(monkeypatch: pytest.MonkeyPatch, capsys) -> None:
