@@ -74,11 +74,11 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ.setdefault("RUNTIME__LOG_LEVEL", "WARNING")
 
     # Starting makes objects by the hundred thousand and next to no garbage: to look for it after every few hundred is
-    # a tenth of a run without news.
-    gc.set_threshold(50_000)
-
+    # a tenth of a run without news, and another one to look through all that was imported.
+    gc.set_threshold(300_000)
     from ingestion.run import run
 
+    gc.freeze()
     try:
         return run(data_dir, options)
     except KeyboardInterrupt:
@@ -87,4 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    exit_code = main()
+    # At its end Python looks through everything once more.
+    gc.freeze()
+    sys.exit(exit_code)

@@ -16,7 +16,7 @@ from ingestion.pipeline import Result, forget_unfinished, open_pipeline, run_sou
 from ingestion.progress import Progress
 from ingestion.sources import Days
 from ingestion.warehouse import Warehouse, deliver, open_warehouse
-from operations.history import record
+from operations.history import record_in
 from operations.lock import only_writer
 from operations.privacy import erase, keep_salt
 
@@ -51,7 +51,7 @@ def run(data_dir: Path, options: argparse.Namespace) -> int:
                     erase(warehouse)
                 if not exit_codes:
                     check_names(options.tables, results)
-            record()
+                record_in(warehouse)
             if not options.dry_run:
                 deliver()
     except Exception as error:

@@ -77,9 +77,10 @@ class DuckDB:
     def columns(self, table: str) -> dict[str, str]:
         """The columns of a table and their types; the information schema would go through those of all tables."""
         try:
-            return dict(self.query("select name, type from pragma_table_info(%s)", table))
+            found = self.connection.table(qualified(table))
         except duckdb.CatalogException:
             return {}
+        return dict(zip(found.columns, map(str, found.types), strict=True))
 
     def rows_held(self, table: str) -> int:
         """How many rows a table has; none if it is not there."""

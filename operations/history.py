@@ -10,7 +10,7 @@ import dlt
 import pyarrow as pa
 
 from ingestion.pipeline import forget_unfinished
-from ingestion.warehouse import open_warehouse
+from ingestion.warehouse import Warehouse, open_warehouse
 from operations.lock import only_writer
 from operations.notes import note, noted
 from operations.settings import DATA_DIR
@@ -146,29 +146,36 @@ def minutes(limit: dict[str, Any] | None) -> int | None:
 
 def record(wait_seconds: float | None = None) -> int:
     """Load what was written down into `raw_ops` and delete it; return the number of files."""
+    if not noted():
+        return 0
+    with only_writer("recording the run", wait_seconds=wait_seconds), open_warehouse(DATA_DIR) as warehouse:
+        return record_in(warehouse)
+
+
+def record_in(warehouse: Warehouse) -> int:
+    """The same for a writer who has the warehouse open."""
     files = noted()
     if not files:
         return 0
-    with only_writer("recording the run", wait_seconds=wait_seconds), open_warehouse(DATA_DIR) as warehouse:
-        pipeline = dlt.pipeline(
-            pipeline_name="storehouse_ops",
-            pipelines_dir=str(warehouse.pipelines_dir),
-            destination=warehouse.destination,
-            dataset_name="raw_ops",
+    pipeline = dlt.pipeline(
+        pipeline_name="storehouse_ops",
+        pipelines_dir=str(warehouse.pipelines_dir),
+        destination=warehouse.destination,
+        dataset_name="raw_ops",
+    )
+    forget_unfinished(pipeline)
+    # Nothing here goes on where an earlier run ended, so there is no state to ask for.
+    pipeline.config.restore_from_destination = False
+    resources = [
+        dlt.resource(
+            rows,
+            name=table,
+            primary_key=TABLES[table][0],
+            write_disposition={"disposition": "merge", "strategy": "delete-insert"},
         )
-        forget_unfinished(pipeline)
-        # Nothing here goes on where an earlier run ended, so there is no state to ask for.
-        pipeline.config.restore_from_destination = False
-        resources = [
-            dlt.resource(
-                rows,
-                name=table,
-                primary_key=TABLES[table][0],
-                write_disposition={"disposition": "merge", "strategy": "delete-insert"},
-            )
-            for table, rows in tables(files)
-        ]
-        pipeline.run(resources, loader_file_format=warehouse.file_format)
+        for table, rows in tables(files)
+    ]
+    pipeline.run(resources, loader_file_format=warehouse.file_format)
     for file in files:
         file.unlink()
     return len(files)

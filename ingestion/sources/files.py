@@ -14,13 +14,16 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
+from posixpath import relpath
+from typing import BinaryIO
 
 import dlt
 import pyarrow as pa
 from dlt.common.storages.configuration import FilesystemConfiguration
-from dlt.common.storages.fsspec_filesystem import FileItemDict
 from dlt.sources import DltResource
 from dlt.sources.filesystem import filesystem
+from dlt.sources.filesystem.helpers import fsspec_from_resource
+from fsspec.core import strip_protocol
 
 from ingestion.errors import KindError
 from ingestion.sources import Days
@@ -45,12 +48,11 @@ LOADED = """
 """
 
 
-def digest(file: FileItemDict) -> str:
+def digest(file: BinaryIO) -> str:
     """The SHA-256 of a file as it lies there."""
     sha256 = hashlib.sha256()
-    with file.open(compression="disable") as opened:
-        while chunk := opened.read(CHUNK_BYTES):
-            sha256.update(chunk)
+    while chunk := file.read(CHUNK_BYTES):
+        sha256.update(chunk)
     return sha256.hexdigest()
 
 
@@ -59,33 +61,37 @@ def already_loaded(warehouse: Warehouse) -> dict[str, str]:
     return dict(warehouse.query(LOADED)) if warehouse.columns(f"raw_files.{MANIFEST}") else {}
 
 
-def list_files(bucket_url: str, pattern: str) -> list[FileItemDict]:
-    """The files of a dataset, in the order of their paths."""
-    return sorted(filesystem(bucket_url, file_glob=pattern), key=relative_path)
+class Bucket:
+    """A folder, here or in an object storage to which dlt knows the way."""
 
+    def __init__(self, url: str) -> None:
+        if FilesystemConfiguration.is_local_path(url):
+            url = FilesystemConfiguration.make_file_url(url)
+        is_local = url.startswith("file:")
+        self.folder = FilesystemConfiguration.make_local_path(url) if is_local else strip_protocol(url)
+        if is_local and not Path(self.folder).is_dir():
+            # Would look like a folder without files.
+            raise KindError(
+                f"There is no folder {self.folder} to read files from. Correct SOURCES__FILES__BUCKET_URL (or "
+                "bucket_url under [sources.files] in .dlt/secrets.toml), or start the demo shop: make demo."
+            )
+        self.storage = fsspec_from_resource(filesystem(url))
 
-def relative_path(file: FileItemDict) -> str:
-    """The path of a file under the bucket: what names it in raw."""
-    return file["relative_path"]
+    def list(self, pattern: str) -> list[tuple[str, int]]:
+        """Path under the bucket and size of the files of a dataset, ordered by path; hidden ones are left out."""
+        found = self.storage.glob(f"{self.folder}/{pattern}", detail=True)
+        sizes = {relpath(name, self.folder): about["size"] for name, about in found.items() if about["type"] == "file"}
+        return sorted((path, size) for path, size in sizes.items() if not re.search(r"(^|/)\.", path))
+
+    def open(self, path: str) -> BinaryIO:
+        """A file as it lies there."""
+        return self.storage.open(f"{self.folder}/{path}", "rb")
 
 
 def belongs_to(days: Days, path: str) -> bool:
     """Whether a file is of one of the days; only a path with `date=` in it says so."""
     partition = re.search(r"date=(\d{4}-\d{2}-\d{2})", path)
     return partition is not None and days.first <= date.fromisoformat(partition[1]) <= days.last
-
-
-def check_folder(bucket_url: str) -> None:
-    """Say so when a local folder is missing, which would otherwise look like one without files."""
-    if FilesystemConfiguration.is_local_path(bucket_url):
-        bucket_url = FilesystemConfiguration.make_file_url(bucket_url)
-    if bucket_url.startswith("file:"):
-        folder = Path(FilesystemConfiguration.make_local_path(bucket_url))
-        if not folder.is_dir():
-            raise KindError(
-                f"There is no folder {folder} to read files from. Correct SOURCES__FILES__BUCKET_URL (or bucket_url "
-                "under [sources.files] in .dlt/secrets.toml), or start the demo shop: make demo."
-            )
 
 
 def text_columns(*names: str) -> dict[str, dict]:
@@ -141,8 +147,7 @@ def files(
     wanted = {name: pattern for name, pattern in datasets.items() if only is None or name in only}
     if not wanted:
         return
-    check_folder(bucket_url)
-    opened: dict[str, FileItemDict] = {}
+    bucket = Bucket(bucket_url)
 
     @dlt.resource(
         name=MANIFEST,
@@ -154,18 +159,15 @@ def files(
         for dataset, pattern in wanted.items():
             batch: list[dict] = []
             size = 0
-            for file in list_files(bucket_url, pattern):
-                path = relative_path(file)
+            for path, size_bytes in bucket.list(pattern):
                 if days and not belongs_to(days, path):
                     continue
-                sha256 = digest(file)
+                with bucket.open(path) as file:
+                    sha256 = digest(file)
                 if known.get(path) == sha256:
                     continue
-                opened[path] = file
-                size += file["size_in_bytes"]
-                batch.append(
-                    {"file_path": path, "dataset": dataset, "sha256": sha256, "size_bytes": file["size_in_bytes"]}
-                )
+                size += size_bytes
+                batch.append({"file_path": path, "dataset": dataset, "sha256": sha256, "size_bytes": size_bytes})
                 if size > BATCH_BYTES:
                     yield pa.Table.from_pylist(batch, MANIFEST_SCHEMA)
                     batch, size = [], 0
@@ -178,7 +180,7 @@ def files(
         for path, owner in zip(batch["file_path"].to_pylist(), batch["dataset"].to_pylist(), strict=True):
             if owner != dataset:
                 continue
-            with opened[path].open(compression="disable") as file:
+            with bucket.open(path) as file:
                 for line, fields in parse_csv(read_lines(file)) if extra_columns else with_no_fields(read_blocks(file)):
                     if isinstance(line, Block):
                         yield block_to_table(path, line)

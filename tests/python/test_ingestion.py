@@ -233,6 +233,8 @@ def test_changed_files_are_read_again_as_a_whole(loaded: Workspace) -> None:
         "empties": [b"1\n", b""],
         "same": [b"1\r\n"] * 2,
     }
+    # What is hidden is often half written.
+    (folder / ".hidden.jsonl").write_bytes(b"no\n")
     for step in range(2):
         for name, steps in contents.items():
             (folder / f"{name}.jsonl").write_bytes(steps[step])
