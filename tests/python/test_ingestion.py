@@ -242,6 +242,7 @@ def test_changed_files_are_read_again_as_a_whole(loaded: Workspace) -> None:
         (folder / f"late-{step}.jsonl").write_bytes(b"late\n")
         os.utime(folder / f"late-{step}.jsonl", (0, 0))
         loaded.ingest("--source", "files")
+    (folder / ".hidden.jsonl").unlink()
     held = loaded.warehouse(
         "select regexp_extract(file_path, '([a-z0-9-]+).jsonl', 1), line_number, record, read_error "
         "from raw_files.inventory_events where file_path like '%2030-01-01%' order by 1, 2"
