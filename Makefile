@@ -187,7 +187,7 @@ bench-build: setup ## Measure a day's build as history grows 16 times: SIZE=tiny
 	@$(PY) benchmarks/build.py --size $(SIZE) $(if $(HISTORY),--history $(HISTORY))
 
 .PHONY: bench-ingest
-bench-ingest: setup ## Measure ingestion beside the fastest ways there are: ROWS=1000000 (5000000 takes half an hour)
+bench-ingest: setup ## Measure ingestion beside the fastest ways there are: ROWS=1000000 (5000000 takes eight minutes)
 	@$(PY) benchmarks/ingest.py --rows $(or $(ROWS),1000000)
 
 .PHONY: chaos
