@@ -171,7 +171,7 @@ class Replication:
         known = None if self.full_refresh else self.known_progress()
         is_continued = bool(known and slot and known[0] >= slot.lsn)
         if is_continued and known[1] == self.layout:
-            self.drain(self.end_of_log())
+            self.drain(self.end_of_log(), self.layout)
         else:
             if known:
                 reason = "columns changed" if is_continued else f"slot {self.slot_name} does not fit to the warehouse"
@@ -182,7 +182,7 @@ class Replication:
                         "raise that setting"
                     )
                 self.say(f"shop: {reason}: taking a new snapshot")
-            self.take_snapshot(is_continued, is_first=not (known and slot))
+            self.take_snapshot(known[1] if is_continued else None, is_first=not (known and slot))
         slot = self.ask(SLOT, self.slot_name)
         self.say(
             f"shop: slot {self.slot_name} is {slot.bytes_behind:,} bytes behind the log and keeps {slot.bytes_kept:,} "
@@ -249,8 +249,11 @@ class Replication:
             time.sleep(0.02)
         return end
 
-    def drain(self, until: int) -> None:
-        """Load what was committed before a place in the log, batch by batch, and move the slot after each."""
+    def drain(self, until: int, layout: str) -> None:
+        """Load what was committed before a place in the log, batch by batch, and move the slot after each.
+
+        `layout` says with which columns raw is whole afterwards.
+        """
         is_last = False
         while not is_last:
             decoder = Decoder(self.ask(SLOT, self.slot_name).lsn)
@@ -270,7 +273,7 @@ class Replication:
                     changes = (change for (data,) in batch for change in decoder.decode(bytes(data)))
                     resources = self.resources_of(changes, numbers)
                     end = until if is_last else decoder.end_lsn
-                    self.load(as_source([*resources, self.progress(end)]), True)
+                    self.load(as_source([*resources, self.progress(end, layout)]), True)
                     if is_last:
                         break
                     batch = messages.fetchmany(self.batch_changes)
@@ -336,11 +339,15 @@ class Replication:
             high, low = begin.split("/")
             yield name, (int(high, 16) << 32) + int(low, 16), snapshot
 
-    def take_snapshot(self, is_continued: bool, is_first: bool) -> None:
-        """Load the tables as they are at one moment and let the slot begin there."""
+    def take_snapshot(self, drain_with: str | None, is_first: bool) -> None:
+        """Load the tables as they are at one moment and let the slot begin there.
+
+        `drain_with` is the layout of raw where the slot has to be drained before, so that no version is lost.
+        """
         with self.temporary_slot() as (temporary, begin, exported):
-            if is_continued:
-                self.drain(begin)
+            if drain_with:
+                # Until the snapshot is loaded, raw lacks what the new columns have in rows that did not change.
+                self.drain(begin, drain_with)
             key_tables = [name for name in self.names if name in self.key_tables]
             snapshot = Snapshot(self.url, len(self.names) + len(key_tables), exported)
             resources = [
@@ -349,7 +356,7 @@ class Replication:
             resources += [
                 keys(snapshot, self.shop_tables[name], self.key_tables[name], always=True) for name in key_tables
             ]
-            self.load(as_source([*resources, self.progress(begin)]), False)
+            self.load(as_source([*resources, self.progress(begin, self.layout)]), False)
             self.ask(
                 "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = %s",
                 self.slot_name,
@@ -396,20 +403,20 @@ class Replication:
 
         return [current, versions]
 
-    def progress(self, lsn: int) -> DltResource:
+    def progress(self, lsn: int, layout: str) -> DltResource:
         """How far the warehouse is when this is loaded, and what the slot kept until then."""
         slot = self.ask(SLOT, self.slot_name)
         row = {
             "slot_name": self.slot_name,
             "lsn": lsn,
-            "layout": self.layout,
+            "layout": layout,
             "bytes_behind": slot.bytes_behind if slot else None,
             "bytes_kept": slot.bytes_kept if slot else None,
         }
 
         @dlt.resource(name=PROGRESS, columns=PROGRESS_COLUMNS, primary_key="slot_name", write_disposition=MERGE)
         def progress() -> Iterator[pa.Table]:
-            dlt.current.resource_state()[self.slot_name] = (lsn, self.layout)
+            dlt.current.resource_state()[self.slot_name] = (lsn, layout)
             yield pa.Table.from_pylist([row], arrow_schema(PROGRESS_COLUMNS))
 
         return progress

@@ -392,6 +392,21 @@ def test_a_snapshot_killed_in_its_load_is_taken_again(
     assert_raw_is_the_shop(fresh)
 
 
+def test_a_run_killed_before_the_snapshot_for_a_new_column_takes_it_later(captured: Workspace) -> None:
+    captured.ingest(*CDC)
+    captured.shop("alter table shop.suppliers add column rating int default 5")
+    captured.shop("update shop.customers set city = 'Before the snapshot' where customer_id = 15")
+    # The changes are loaded, the rows that only have the new value are not.
+    deadly = ["execute_sql", 'INSERT INTO "raw_shop"."_dlt_loads"', "1", *CDC]
+    killed = captured.run(sys.executable, "-c", DEADLY, *deadly, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert "columns changed: taking a new snapshot" in captured.ingest(*CDC).stdout
+    assert_raw_is_the_shop(captured)
+    assert captured.warehouse("select distinct rating from raw_shop.suppliers") == [(5,)]
+    captured.shop("alter table shop.suppliers drop column rating")
+    captured.ingest(*CDC)
+
+
 def test_killed_snapshots_leave_no_slot_behind(captured: Workspace, tmp_path_factory: pytest.TempPathFactory) -> None:
     fresh = Workspace(tmp_path_factory.mktemp("fresh") / "data", captured.settings)
     moments = random.Random(7)
