@@ -77,7 +77,7 @@ class Bucket:
             )
         self.storage = fsspec_from_resource(filesystem(url))
 
-    def list(self, pattern: str) -> list[tuple[str, int]]:
+    def files(self, pattern: str) -> list[tuple[str, int]]:
         """Path under the bucket and size of the files of a dataset, ordered by path; hidden ones are left out."""
         found = self.storage.glob(f"{self.folder}/{pattern}", detail=True)
         sizes = {relpath(name, self.folder): about["size"] for name, about in found.items() if about["type"] == "file"}
@@ -159,7 +159,7 @@ def files(
         for dataset, pattern in wanted.items():
             batch: list[dict] = []
             size = 0
-            for path, size_bytes in bucket.list(pattern):
+            for path, size_bytes in bucket.files(pattern):
                 if days and not belongs_to(days, path):
                     continue
                 with bucket.open(path) as file:

@@ -173,6 +173,10 @@ def test_every_value_survives_into_postgres(tiny_shop: Workspace, merged: Worksp
         space.ingest("--source", "shop")
         assert_alike(space)
         loads = "select rows_read, rows_loaded from raw_ops.table_loads where table_name = 'nasty' order by load_id"
+        # The first load needs no index, those that look rows up do.
+        index = "select indexdef from pg_indexes where schemaname = 'raw_shop' and tablename = 'nasty'"
+        [(definition,)] = query(space, "loader", index)
+        assert definition.endswith("(id)")
         [(count,)] = tiny_shop.shop("select count(*) from shop.nasty")
         assert query(space, "loader", loads) == [(count, count)] * 3
         [(unreadable,)] = query(space, "loader", "select unreadable_values from raw_shop.nasty where id = 'nan'")

@@ -58,8 +58,9 @@ def broker(warm_workspace: Workspace, workspace: Workspace) -> Iterator[Broker]:
     """A broker with the topic; the warehouse does not have it yet."""
     kafka = (sys.executable, "-m", "demo_shop.kafka")
     started = workspace.run(*kafka, "start", check=False)
-    # Kafka is an option: without Java or a place to fetch the broker from, nothing else of the project is the worse.
-    if any(reason in started.stderr for reason in ("needs Java", "Maven could not fetch")):
+    # Kafka is an option, and its broker needs Java and Maven, which the project cannot install.
+    # Where both are there, a broker that does not start is a failure, whatever the cause.
+    if "needs Java" in started.stderr:
         pytest.skip(f"no broker: {started.stderr.strip()}")
     assert started.returncode == 0, started.stderr
     servers = started.stdout.split("BOOTSTRAP_SERVERS=")[1].strip()
