@@ -119,12 +119,22 @@ def test_killed_before_the_marker_of_the_first_load(tiny_shop: Workspace, tmp_pa
         deadly = ["execute_sql", f'INSERT INTO "raw_{source}"."_dlt_loads"', "-1", "--source", source]
         killed = space.run(sys.executable, "-c", DEADLY, *deadly, check=False)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-    # Every row is there, so the next run finds nothing new, and must learn of the tables all the same.
+    # Every row is there, so the next run finds nothing new.
     assert_healed(space, keys_held(space))
     [(tables, unchanged)] = space.warehouse(
         "select count(*), count(*) filter (where rows_read = rows_unchanged) from raw_ops.table_loads"
     )
     assert tables > unchanged > 10
+    # It learned of the tables all the same, or it would not notice that a column has another type now.
+    days = "alter table shop.suppliers alter lead_time_days type {}"
+    space.shop(days.format("text using lead_time_days || ' days'"))
+    try:
+        space.shop("update shop.suppliers set updated_at = now() where supplier_id = 1")
+        space.ingest("--source", "shop", "--tables", "suppliers")
+        told = "select lead_time_days__v_text like '% days' from raw_shop.suppliers where supplier_id = 1"
+        assert space.warehouse(told) == [(True,)]
+    finally:
+        space.shop(days.format("int using split_part(lead_time_days, ' ', 1)::int"))
 
 
 @pytest.mark.parametrize("way", WAYS)
