@@ -44,7 +44,8 @@ class Observation:
         self.tables: dict[str, Reading] = defaultdict(Reading)
         self.started_at = datetime.now(UTC)
         self.last = time.monotonic()
-        self.unseen: set[str] = set()
+        # Rows of tables that the warehouse filled by itself; none where it alone can count them, when they are there.
+        self.filled: dict[str, int | None] = {}
         self.watermarks = self.watermarks_now()
         self.columns = self.columns_now()
 
@@ -55,10 +56,7 @@ class Observation:
         reading.rows += rows.num_rows
         if told := filled(rows):
             reading.bytes += told.bytes
-            if told.rows is None:
-                self.unseen.add(table)
-            else:
-                self.see_filled(table, told.rows)
+            self.see_filled(table, told.rows)
         reading.seconds += now - self.last
         reading.columns.update(rows.column_names)
         self.last = now
@@ -70,10 +68,11 @@ class Observation:
         if "read_error" in rows.column_names:
             reading.rejected += rows.num_rows - rows["read_error"].null_count
 
-    def see_filled(self, table: str, rows: int) -> None:
-        """Count rows that went straight into the warehouse."""
-        self.tables[table].rows += rows
-        self.tables[table].changed += rows
+    def see_filled(self, table: str, rows: int | None) -> None:
+        """Count rows that went straight into the warehouse, as soon as their number is known."""
+        self.filled[table] = rows
+        self.tables[table].rows += rows or 0
+        self.tables[table].changed += rows or 0
 
     def watermarks_now(self) -> dict[str, str | None]:
         """How far each resource is, as its state says."""

@@ -14,7 +14,7 @@ import duckdb
 import yaml
 
 from ingestion.errors import KindError
-from ingestion.warehouse import Warehouse, open_warehouse
+from ingestion.warehouse import DUCKDB_STORAGE, Warehouse, open_warehouse
 from operations.lock import only_writer
 from operations.settings import BACKUPS, DATA_DIR, EXPORTS, ROOT, TARGET, WAREHOUSE, is_file, quote, text
 from operations.steps import step
@@ -136,7 +136,8 @@ def rewrite() -> None:
     fresh = WAREHOUSE.with_suffix(".rewritten")
     fresh.unlink(missing_ok=True)
     with duckdb.connect() as connection:
-        connection.execute(f"attach {text(str(WAREHOUSE))} as warehouse; attach {text(str(fresh))} as fresh")
+        connection.execute(f"attach {text(str(WAREHOUSE))} as warehouse")
+        connection.execute(f"attach {text(str(fresh))} as fresh (storage_version {text(DUCKDB_STORAGE)})")
         built = connection.execute(
             """
             select schema_name from duckdb_schemas()

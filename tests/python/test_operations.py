@@ -351,14 +351,16 @@ def test_a_forgotten_person_is_gone_from_every_file_and_does_not_come_back(publi
         """
     )
     money = "select sum(reporting_amount) from marts.fct_sales_ledger"
+    form = "select tags['storage_version'] from duckdb_databases() where path is not null"
     person = {email, phone}
-    before = published.warehouse(money)
+    before, form_before = published.warehouse(money), published.warehouse(form)
     assert "Nobody in raw" in operations(published, "forget", "99999999", check=False).stderr
     operations(published, "backup")
     told = operations(published, "forget", str(customer)).stdout
     assert "raw_shop.customers: 1 rows" in told and "raw_shop.orders: " in told
     assert found_in_files(published, person) == {}
     assert published.warehouse(money) == before
+    assert published.warehouse(form) == form_before == [("v1.3.0+",)]
     assert len(operations(published, "states").stdout.splitlines()) == 1
     known = f"select email_hash from marts.dim_customers where customer_id = {customer}"
     assert published.warehouse(known) == [(None,)]
