@@ -11,9 +11,11 @@
     {%- set found = find_touched() -%}
     {%- set among_touched = {'statement': '', 'condition': 'true'} -%}
     {%- if found -%}
-        {%- set among_touched = find_once(
-            target_relation, '(' ~ found.group(1) ~ ') in (select * from ' ~ touched_table() ~ ')'
-        ) -%}
+        {%- set condition = '(' ~ found.group(1) ~ ') in (select * from ' ~ touched_table() ~ ')' -%}
+        {%- set among_touched =
+            {'statement': '', 'condition': condition} if is_calendar(found.group(1))
+            else find_once(target_relation, condition)
+        -%}
     {%- endif -%}
     {%- set held = target_relation ~ ' where ' ~ among_touched.condition %}
     {{ among_touched.statement }}

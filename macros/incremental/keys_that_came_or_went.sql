@@ -6,8 +6,7 @@
 {% macro keys_that_came_or_went(table_name, key_table_name, key) -%}
     {%- set keys = source('shop', key_table_name) -%}
     {%- set thousand = key ~ ' - mod(' ~ key ~ ', 1000)' -%}
-    select come_or_gone.{{ key }}
-    from (
+    {%- set unequal -%}
         with
         {%- for name, relation in {'held': this, 'existing': keys}.items() %}
         {{ name }}_sums as (
@@ -15,18 +14,29 @@
             from {{ relation }}
             where exists (select 1 from {{ keys }} where {{ is_loaded(keys) }})
             group by {{ thousand }}
-        ),
+        ){{ ',' if not loop.last }}
         {%- endfor %}
-        unequal as (
+        select unequal.thousand
+        from (
             (select * from held_sums except select * from existing_sums)
             union all
             (select * from existing_sums except select * from held_sums)
+        ) as unequal
+    {%- endset -%}
+    select come_or_gone.{{ key }}
+    from (
+        with
+        -- All keys of those thousands, on either side of zero: keys are found faster than what is computed from them.
+        candidates as (
+            select unequal.thousand - 1000 + numbers.generated_number as {{ key }}
+            from ({{ keep_touched(unequal, model.alias ~ '__unequal') }}) as unequal
+            cross join ({{ dbt.generate_series(1999) }}) as numbers
         ),
         {%- for name, relation in {
             'held': this, 'existing': keys, 'received': source('shop', table_name)
         }.items() %}
         {{ name }} as (
-            select {{ key }} from {{ relation }} where {{ thousand }} in (select unequal.thousand from unequal)
+            select {{ key }} from {{ relation }} where {{ key }} in (select candidates.{{ key }} from candidates)
         ){{ ',' if not loop.last }}
         {%- endfor %}
         select {{ key }} from held where {{ key }} not in (select existing.{{ key }} from existing)

@@ -17,14 +17,14 @@
 
 {#
     While a model is built, its touched keys are a temporary table: a planner that does not know how few there are reads
-    all of the model's inputs into memory. Returns the query for them.
+    all of the model's inputs into memory. Returns the query for them. Other keys that help to find them can be kept in
+    a table of their own.
 #}
-{% macro keep_touched(keys) -%}
-    {{ return(adapter.dispatch('keep_touched', 'storehouse')(keys) if is_building() else keys) }}
+{% macro keep_touched(keys, table=none) -%}
+    {{ return(adapter.dispatch('keep_touched', 'storehouse')(keys, table or touched_table()) if is_building() else keys) }}
 {%- endmacro %}
 
-{% macro default__keep_touched(keys) -%}
-    {%- set table = touched_table() -%}
+{% macro default__keep_touched(keys, table) -%}
     {%- do run_query('drop table if exists ' ~ table) -%}
     {%- do run_query('create temporary table ' ~ table ~ ' as select distinct * from (' ~ keys ~ ') as touched') -%}
     {%- do run_query('analyze ' ~ table) -%}
@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {#- Spark has no temporary tables: its own materialization keeps the keys. -#}
-{% macro spark__keep_touched(keys) -%}
+{% macro spark__keep_touched(keys, table) -%}
     {{ return(keys) }}
 {%- endmacro %}
 
@@ -64,11 +64,16 @@
     {%- if is_incremental() -%}
         (
             select * from {{ relation }}
-            where {{ found_in(relation, is_touched(key, keys)) }}
+            where {{ is_touched(key, keys) if is_calendar(key) else found_in(relation, is_touched(key, keys)) }}
         ) as touched_rows
     {%- else -%}
         {{ relation }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Whether a key is a day or a month. A load touches few of them with many rows each: too many to look for their places. -#}
+{% macro is_calendar(key) -%}
+    {{ return(modules.re.fullmatch('[a-z_.]+_(date|day)', key | string) is not none) }}
 {%- endmacro %}
 
 {#- The same as a condition, for rows of raw that have been judged and carry their `row_place()`. -#}

@@ -570,6 +570,22 @@ UNASKED = {
 }
 
 
+def test_full_builds_are_written_in_order(built: Path, build: Builder) -> None:
+    """Without that the rows of a day lie all over a table, and a build of what is new reads all of it."""
+    orders = {
+        node.relation_name: found[1]
+        for node in build.manifest.nodes.values()
+        if (found := re.search(r"stored_by\('(.*?)'\)", getattr(node, "raw_code", "")))
+    }
+    assert len(orders) > 25
+    with duckdb.connect(str(built)) as connection:
+        for relation, columns in orders.items():
+            table = relation.split(".", 1)[1]
+            row = f"row({columns})"
+            steps_back = f"select {row} < lag({row}) over (order by rowid) as is_back from {table}"
+            assert connection.execute(f"select count(*) filter (is_back) from ({steps_back})").fetchone() == (0,), table
+
+
 def test_incremental_models_follow_their_inputs(build: Builder) -> None:
     nodes = build.manifest.nodes
     forgotten = []

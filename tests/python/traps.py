@@ -43,7 +43,7 @@ UNIT_TESTED = [
         2,
         "model.agg_daily_sales",
         "refunds.refund_date as date_day",
-        "orders.order_date as date_day",
+        "refunded_orders.order_date as date_day",
         "agg_daily_sales__a_day_without_sales_is_a_row_of_zeros",
     ),
     Trap(

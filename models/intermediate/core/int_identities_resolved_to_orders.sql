@@ -88,3 +88,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

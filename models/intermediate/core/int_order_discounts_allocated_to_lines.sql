@@ -83,3 +83,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

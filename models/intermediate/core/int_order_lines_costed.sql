@@ -75,3 +75,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

@@ -45,3 +45,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

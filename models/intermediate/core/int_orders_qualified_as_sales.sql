@@ -124,3 +124,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

@@ -19,3 +19,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

@@ -198,3 +198,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('date_day') }}

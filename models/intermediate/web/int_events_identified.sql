@@ -133,3 +133,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('occurred_at') }}

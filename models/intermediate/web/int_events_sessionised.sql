@@ -98,3 +98,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('occurred_at') }}

@@ -129,3 +129,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

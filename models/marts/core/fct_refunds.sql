@@ -125,3 +125,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('order_id') }}

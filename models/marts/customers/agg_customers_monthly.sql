@@ -14,23 +14,38 @@
 
 with
 
--- All months of those who moved, and everyone in the months whose last day moved or that are the latest no more: a
--- month that was the latest on its very last day keeps that day.
+-- Those who moved, from the earliest month with a movement on, and everyone in the months whose last day moved or that
+-- are the latest no more: a month that was the latest on its very last day keeps that day.
 {% call touched(['identity_key', 'month_start_date']) %}
+{%- set held_months = keep_touched(
+    'select distinct month_start_date, as_of_date, is_latest from ' ~ this, model.alias ~ '__held_months'
+) %}
 select movers.identity_key, months.month_start_date
 from ({{ movers }}) as movers
 cross join {{ ref('int_months_derived') }} as months
+where months.month_start_date >= (
+    select cast({{ dbt.date_trunc('month', 'min(moved.moved_date)') }} as date)
+    from (
+        select order_date as moved_date from ({{ changed('fct_orders', 'order_date') }}) as orders
+        union all
+        select refund_date from ({{ changed('fct_refunds', 'refund_date') }}) as refunds
+        union all
+        select max(held.as_of_date) from {{ this }} as held
+    ) as moved
+)
 union all
 select customers.identity_key, months.month_start_date
 from (select held.identity_key from {{ this }} as held where held.is_latest) as customers
 cross join {{ ref('int_months_derived') }} as months
-where (months.month_start_date, months.as_of_date, months.is_latest) not in (
-    select distinct held.month_start_date, held.as_of_date, held.is_latest from {{ this }} as held
-)
+where (months.month_start_date, months.as_of_date, months.is_latest) not in ({{ held_months }})
 union all
 select held.identity_key, held.month_start_date from {{ this }} as held
-where (held.month_start_date, held.as_of_date, held.is_latest) not in (
-    select months.month_start_date, months.as_of_date, months.is_latest from {{ ref('int_months_derived') }} as months
+where held.month_start_date in (
+    select held_months.month_start_date from ({{ held_months }}) as held_months
+    where (held_months.month_start_date, held_months.as_of_date, held_months.is_latest) not in (
+        select months.month_start_date, months.as_of_date, months.is_latest
+        from {{ ref('int_months_derived') }} as months
+    )
 )
 {% endcall %}
 
@@ -232,3 +247,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('month_start_date') }}

@@ -16,7 +16,9 @@ select refund_date from {{ ref('fct_refunds') }}
 where order_id in ({{ changed('fct_orders', 'order_id') }})
 union all
 select date_day from {{ ref('dim_dates') }}
-where date_day not in (select held.date_day from {{ this }} as held)
+where
+    date_day not in (select held.date_day from {{ this }} as held)
+    and date_day <= (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds)
 {% endcall %}
 
 dates as (
@@ -28,12 +30,17 @@ bounds as (
 ),
 
 orders as (
-    select * from {{ ref('fct_orders') }}
+    select * from {{ touched_rows(ref('fct_orders'), 'order_date', 'touched.date_day') }}
     where is_sale
 ),
 
 refunds as (
-    select * from {{ ref('fct_refunds') }}
+    select * from {{ touched_rows(ref('fct_refunds'), 'refund_date', 'touched.date_day') }}
+    where is_sale
+),
+
+refunded_orders as (
+    select * from {{ touched_rows(ref('fct_orders'), 'order_id', 'refunds') }}
     where is_sale
 ),
 
@@ -62,13 +69,12 @@ postings as (
         reporting_cogs_amount as cogs_amount,
         lines_without_cost
     from orders
-    where {{ is_touched('order_date', 'touched.date_day') }}
     union all
     select
         refunds.refund_date as date_day,
         null as order_id,
         null as identity_key,
-        orders.is_first_sale,
+        refunded_orders.is_first_sale,
         0 as gross_sales_amount,
         0 as discounts_amount,
         refunds.reporting_returns_amount as returns_amount,
@@ -78,8 +84,7 @@ postings as (
         -refunds.reporting_cogs_return_amount as cogs_amount,
         0 as lines_without_cost
     from refunds
-    inner join orders on refunds.order_id = orders.order_id
-    where {{ is_touched('refunds.refund_date', 'touched.date_day') }}
+    inner join refunded_orders on refunds.order_id = refunded_orders.order_id
 ),
 
 days_summed as (

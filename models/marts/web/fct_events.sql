@@ -44,3 +44,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('occurred_at') }}

@@ -118,3 +118,4 @@ final as (
 )
 
 select * from final
+{{ stored_by('started_at') }}

@@ -46,3 +46,4 @@ renamed as (
 )
 
 select * from renamed
+{{ stored_by('order_id') }}

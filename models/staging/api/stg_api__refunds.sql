@@ -43,3 +43,4 @@ renamed as (
 )
 
 select * from renamed
+{{ stored_by('order_id') }}

@@ -41,3 +41,4 @@ renamed as (
 )
 
 select * from renamed
+{{ stored_by('started_at') }}

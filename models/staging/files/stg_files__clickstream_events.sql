@@ -44,3 +44,4 @@ renamed as (
 )
 
 select * from renamed
+{{ stored_by('occurred_at') }}

@@ -40,3 +40,4 @@ renamed as (
 )
 
 select * from renamed
+{{ stored_by('occurred_at') }}

@@ -59,3 +59,4 @@ renamed as (
 )
 
 select * from renamed
+{{ stored_by('order_id') }}

@@ -73,3 +73,4 @@ renamed as (
 )
 
 select * from renamed
+{{ stored_by('order_id') }}
