@@ -21,6 +21,8 @@ from ingestion.sources.snapshot import Snapshot
 # The form of a new file. What DuckDB would choose can be read by versions of years ago; in this one texts are smaller,
 # and cheaper to write.
 DUCKDB_STORAGE = "v1.3.0"
+# Groups of rows that wait to be written: memory that is new to the process costs more than to write them one by one.
+GROUPS_THAT_WAIT = 1
 
 
 class Warehouse(Protocol):
@@ -244,7 +246,8 @@ def open_warehouse(data_dir: Path) -> Iterator[Warehouse]:
 
 def open_file(path: Path) -> duckdb.DuckDBPyConnection:
     """A connection to a file of DuckDB, which is made where there is none."""
-    return duckdb.connect(path, config={"storage_compatibility_version": DUCKDB_STORAGE})
+    config = {"storage_compatibility_version": DUCKDB_STORAGE, "write_buffer_row_group_count": GROUPS_THAT_WAIT}
+    return duckdb.connect(path, config=config)
 
 
 def deliver() -> None:
