@@ -332,6 +332,27 @@ def test_a_month_that_ends_today_is_not_the_latest_tomorrow(built: Path, build: 
     assert_built_as_in_full(build)
 
 
+def test_a_month_that_no_order_is_left_in_is_gone(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    months = "select count(distinct month_start_date) from marts.agg_customers_monthly"
+    with duckdb.connect(str(build.warehouse)) as connection:
+        [(before,)] = connection.execute(months).fetchall()
+    execute(
+        build.warehouse,
+        """
+        update raw_shop.orders
+        set ordered_at = ordered_at - interval 40 day, updated_at = now(), _dlt_load_id = '9999999999'
+        -- A store's own day may be ahead.
+        where ordered_at >= (select date_trunc('month', max(date_day)) - interval 1 day from marts.agg_daily_sales)
+        """,
+        "insert into raw_shop._dlt_loads values ('9999999999', 'shop', 0, now(), '')",
+    )
+    build.repeat()
+    with duckdb.connect(str(build.warehouse)) as connection:
+        assert connection.execute(months).fetchall() == [(before - 1,)]
+    assert_built_as_in_full(build)
+
+
 def test_a_return_counts_from_its_day_on_when_the_last_day_moves(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
     # One of somebody who has nothing to do with the orders that come and go
