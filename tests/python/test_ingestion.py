@@ -407,3 +407,14 @@ def test_a_source_that_lost_its_rows_does_not_empty_raw(loaded: Workspace) -> No
     loaded.shop("drop table shop.order_items; alter table shop.moved rename to order_items")
     loaded.ingest("--source", "shop")
     assert_raw_equals_shop(loaded)
+
+
+def test_a_filled_table_is_counted_wherever_it_is_told(loaded: Workspace) -> None:
+    refreshed = ("--source", "shop", "--tables", "stores", "--full-refresh")
+    printed = loaded.ingest(*refreshed, STOREHOUSE_RUN_ID="filled", COLUMNS="150").stdout
+    [(held,)] = loaded.warehouse("select count(*) from raw_shop.stores")
+    [line] = [line for line in printed.splitlines() if "stores" in line]
+    # Read, changed, in the warehouse
+    assert [int(cell) for cell in line.split("│")[3:6]] == [held] * 3
+    told = "select rows_read, rows_loaded from raw_ops.table_loads where run_id = 'filled' and table_name = 'stores'"
+    assert loaded.warehouse(told) == [(held, held)]
