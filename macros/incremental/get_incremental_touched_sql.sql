@@ -12,10 +12,8 @@
     {%- set among_touched = {'statement': '', 'condition': 'true'} -%}
     {%- if found -%}
         {%- set condition = '(' ~ found.group(1) ~ ') in (select * from ' ~ touched_table() ~ ')' -%}
-        {%- set among_touched =
-            {'statement': '', 'condition': condition} if is_calendar(found.group(1))
-            else find_once(target_relation, condition)
-        -%}
+        {%- set find = default__find_once if is_calendar(found.group(1)) else find_once -%}
+        {%- set among_touched = find(target_relation, condition) -%}
     {%- endif -%}
     {%- set held = target_relation ~ ' where ' ~ among_touched.condition %}
     {{ among_touched.statement }}

@@ -29,7 +29,7 @@
         -- All keys of those thousands, on either side of zero: keys are found faster than what is computed from them.
         candidates as (
             select unequal.thousand - 1000 + numbers.generated_number as {{ key }}
-            from ({{ keep_touched(unequal, model.alias ~ '__unequal') }}) as unequal
+            from ({{ keep_keys(unequal, model.alias ~ '__unequal') }}) as unequal
             cross join ({{ dbt.generate_series(1999) }}) as numbers
         ),
         {%- for name, relation in {

@@ -9,7 +9,7 @@
     {%- elif is_incremental() -%}
         {% if not is_whole -%} /* touched: {{ key if key is string else key | join(', ') }} */ {%- endif %}
         touched as (
-        {{ keep_touched(caller()) }}
+        {{ keep_keys(caller()) }}
         ),
         {% if not is_whole -%} /* end of touched */ {%- endif -%}
     {%- endif -%}
@@ -20,11 +20,11 @@
     all of the model's inputs into memory. Returns the query for them. Other keys that help to find them can be kept in
     a table of their own.
 #}
-{% macro keep_touched(keys, table=none) -%}
-    {{ return(adapter.dispatch('keep_touched', 'storehouse')(keys, table or touched_table()) if is_building() else keys) }}
+{% macro keep_keys(keys, table=none) -%}
+    {{ return(adapter.dispatch('keep_keys', 'storehouse')(keys, table or touched_table()) if is_building() else keys) }}
 {%- endmacro %}
 
-{% macro default__keep_touched(keys, table) -%}
+{% macro default__keep_keys(keys, table) -%}
     {%- do run_query('drop table if exists ' ~ table) -%}
     {%- do run_query('create temporary table ' ~ table ~ ' as select distinct * from (' ~ keys ~ ') as touched') -%}
     {%- do run_query('analyze ' ~ table) -%}
@@ -32,7 +32,7 @@
 {%- endmacro %}
 
 {#- Spark has no temporary tables: its own materialization keeps the keys. -#}
-{% macro spark__keep_touched(keys, table) -%}
+{% macro spark__keep_keys(keys, table) -%}
     {{ return(keys) }}
 {%- endmacro %}
 
@@ -64,7 +64,8 @@
     {%- if is_incremental() -%}
         (
             select * from {{ relation }}
-            where {{ is_touched(key, keys) if is_calendar(key) else found_in(relation, is_touched(key, keys)) }}
+            {%- set find = default__found_in if is_calendar(key) else found_in %}
+            where {{ find(relation, is_touched(key, keys)) }}
         ) as touched_rows
     {%- else -%}
         {{ relation }}

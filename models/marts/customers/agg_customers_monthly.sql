@@ -17,7 +17,7 @@ with
 -- Those who moved, from the earliest month with a movement on, and everyone in the months whose last day moved or that
 -- are the latest no more: a month that was the latest on its very last day keeps that day.
 {% call touched(['identity_key', 'month_start_date']) %}
-{%- set held_months = keep_touched(
+{%- set held_months = keep_keys(
     'select distinct month_start_date, as_of_date, is_latest from ' ~ this, model.alias ~ '__held_months'
 ) %}
 select movers.identity_key, months.month_start_date
