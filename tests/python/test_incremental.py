@@ -320,6 +320,34 @@ def assert_built_as_in_full(build: Builder) -> None:
     assert not differences(incremental, build.warehouse)
 
 
+def test_what_belongs_to_an_order_waits_for_it(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    waiting = """
+        select 'api.payments', count(*) from raw_api.payments where order_id::bigint in (select order_id from later)
+        union all
+        select 'api.refunds', count(*) from raw_api.refunds where order_id::bigint in (select order_id from later)
+        union all
+        select 'shop.order_items', count(*) from raw_shop.order_items where order_id in (select order_id from later)
+        order by 1
+    """
+    told = """
+        select source_table, count(*) from marts.ops_rejected_rows where reject_reason = 'unknown_order'
+        group by 1 order by 1
+    """
+    staging = ["--select", "staging", "+ops_rejected_rows"]
+    accounted_for = "assert_every_raw_row_is_accounted_for"
+    execute(build.warehouse, hold_back("max(date_day) - 40"))
+    assert build("--full-refresh", *staging)
+    assert with_traps(build, [], "test", "--select", accounted_for) == {accounted_for: "pass"}
+    with duckdb.connect(str(build.warehouse)) as connection:
+        expected = connection.execute(waiting).fetchall()
+        assert connection.execute(told).fetchall() == expected and all(count for _, count in expected)
+    execute(build.warehouse, LET_IN)
+    assert build(*staging)
+    with duckdb.connect(str(build.warehouse)) as connection:
+        assert not connection.execute(told).fetchall()
+
+
 def test_a_month_that_ends_today_is_not_the_latest_tomorrow(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
     execute(build.warehouse, hold_back("date_trunc('month', max(date_day))"))

@@ -6,10 +6,10 @@
     {'name': 'shop.suppliers', 'key': 'supplier_id'},
     {'name': 'shop.products', 'key': 'product_id'},
     {'name': 'shop.orders', 'key': 'order_id'},
-    {'name': 'shop.order_items', 'key': 'order_item_id', 'existing': 'order_item_keys'},
+    {'name': 'shop.order_items', 'key': 'order_item_id', 'existing': 'order_item_keys', 'belongs_to_an_order': true},
     {'name': 'shop.inventory_levels', 'key': 'product_id, location_code', 'existing': 'inventory_level_keys'},
-    {'name': 'api.payments', 'key': 'payment_id'},
-    {'name': 'api.refunds', 'key': 'refund_id'},
+    {'name': 'api.payments', 'key': 'payment_id', 'belongs_to_an_order': true},
+    {'name': 'api.refunds', 'key': 'refund_id', 'belongs_to_an_order': true},
     {'name': 'api.fx_rates', 'key': 'rate_date, currency'},
     {'name': 'api.campaign_spend', 'key': 'spend_date, channel, campaign'},
     {'name': 'api.sessions', 'key': 'session_id'},
@@ -53,7 +53,11 @@ counted as (
             ({{ table.key }}) in (select {{ table.key }} from {{ existing }}) as is_existing,
             count(*) as copies
         from {{ ref('base_' ~ entities) }}
-        where reject_reason is null
+        where
+            reject_reason is null
+            {% if table.belongs_to_an_order -%}
+            and order_id in (select orders.order_id from {{ ref('stg_shop__orders') }} as orders)
+            {%- endif %}
         group by {{ table.key }}
     ) as trusted_by_key
     {{ 'union all' if not loop.last }}

@@ -43,8 +43,10 @@ sale_numbers as (
     select
         order_id,
         row_number() over (partition by identity_key order by ordered_at, order_id) as sale_number
-    from {{ touched_rows(ref('int_orders_qualified_as_sales'), 'identity_key', 'orders') }}
-    where is_sale
+    from {{ ref('int_orders_qualified_as_sales') }}
+    where
+        is_sale
+        and {{ is_touched('identity_key', 'orders') }}
 ),
 
 joined as (

@@ -34,10 +34,12 @@ where months.month_start_date >= (
     ) as moved
 )
 union all
-select customers.identity_key, months.month_start_date
+select customers.identity_key, moved_months.month_start_date
 from (select held.identity_key from {{ this }} as held where held.is_latest) as customers
-cross join {{ ref('int_months_derived') }} as months
-where (months.month_start_date, months.as_of_date, months.is_latest) not in ({{ held_months }})
+cross join (
+    select months.month_start_date from {{ ref('int_months_derived') }} as months
+    where (months.month_start_date, months.as_of_date, months.is_latest) not in ({{ held_months }})
+) as moved_months
 union all
 select held.identity_key, held.month_start_date from {{ this }} as held
 where held.month_start_date in (
@@ -84,11 +86,42 @@ counted_anew as (
             and touched.month_start_date = resting.month_start_date
     where resting.identity_key is null
 ),
+
+-- What a customer had bought by the end of the month before the first one that is counted anew.
+opening as (
+    select
+        held.identity_key,
+        held.month_start_date,
+        held.first_sale_date,
+        held.last_sale_date,
+        held.frequency,
+        held.monetary_amount
+    from (
+        select
+            identity_key,
+            cast({{ dbt.dateadd('month', -1, 'min(month_start_date)') }} as date) as month_before
+        from counted_anew
+        group by identity_key
+    ) as firsts
+    inner join {{ this }} as held
+        on
+            firsts.identity_key = held.identity_key
+            and firsts.month_before = held.month_start_date
+),
+
+counted_months as (
+    select month_start_date as order_month from months
+    where month_start_date >= (select min(counted_anew.month_start_date) from counted_anew)
+),
 {% endif %}
 
 orders as (
-    select * from {{ touched_rows(ref('fct_orders'), 'identity_key', 'counted_anew') }}
-    where is_sale
+    select * from {{ ref('fct_orders') }}
+    where
+        is_sale
+        -- Whoever has no opening had not bought before.
+        and {{ is_touched('order_month', 'counted_months') }}
+        and {{ is_touched('identity_key', 'counted_anew') }}
 ),
 
 refunds as (
@@ -100,6 +133,7 @@ refunds as (
 movements as (
     select
         identity_key,
+        order_month as month_start_date,
         order_date as posted_date,
         order_date as sale_date,
         reporting_net_sales_amount as amount
@@ -107,23 +141,35 @@ movements as (
     union all
     select
         identity_key,
+        cast({{ dbt.date_trunc('month', 'refund_date') }} as date) as month_start_date,
         refund_date as posted_date,
         null as sale_date,
         -reporting_returns_amount as amount
     from refunds
 ),
 
+{% if is_incremental() %}
+movements_since_opening as (
+    select movements.*
+    from movements
+    left join opening on movements.identity_key = opening.identity_key
+    where
+        opening.identity_key is null
+        or movements.month_start_date > opening.month_start_date
+),
+{% endif %}
+
 movements_by_month as (
     select
         identity_key,
-        cast({{ dbt.date_trunc('month', 'posted_date') }} as date) as month_start_date,
+        month_start_date,
         min(sale_date) as first_sale_date,
         max(sale_date) as last_sale_date,
         count(sale_date) as frequency,
         sum(amount) as monetary_amount
-    from movements
+    from {{ 'movements_since_opening' if is_incremental() else 'movements' }}
     where posted_date <= (select max(months.as_of_date) from months)
-    group by identity_key, cast({{ dbt.date_trunc('month', 'posted_date') }} as date)
+    group by identity_key, month_start_date
 ),
 
 {% if is_incremental() %}
@@ -168,6 +214,13 @@ lined_up as (
         0 as monetary_amount,
         1 as is_asked_for
     from customer_months
+    {% if is_incremental() %}
+    union all
+    select
+        *,
+        0 as is_asked_for
+    from opening
+    {% endif %}
 ),
 
 added_up as (

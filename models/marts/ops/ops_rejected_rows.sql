@@ -1,24 +1,28 @@
 -- One row per row of raw that staging cannot trust. Empty is good, and a row leaves by itself once it is mended.
 -- Personal data and unreadable lines stay in raw: the key says where to look.
 {%- set tables = [
-    {'name': 'shop.stores', 'key': ['store_id']},
-    {'name': 'shop.customers', 'key': ['customer_id']},
-    {'name': 'shop.suppliers', 'key': ['supplier_id']},
-    {'name': 'shop.products', 'key': ['product_id']},
-    {'name': 'shop.orders', 'key': ['order_id']},
-    {'name': 'shop.order_items', 'key': ['order_item_id']},
-    {'name': 'shop.inventory_levels', 'key': ['product_id', 'location_code']},
-    {'name': 'api.payments', 'key': ['payment_id']},
-    {'name': 'api.refunds', 'key': ['refund_id']},
-    {'name': 'api.fx_rates', 'key': ['rate_date', 'currency']},
-    {'name': 'api.campaign_spend', 'key': ['spend_date', 'channel', 'campaign']},
-    {'name': 'api.sessions', 'key': ['session_id']},
-    {'name': 'files.clickstream', 'entities': 'clickstream_events', 'key': ['file_path', 'line_number']},
-    {'name': 'files.inventory_events', 'key': ['file_path', 'line_number']},
-    {'name': 'files.supplier_prices', 'key': ['file_path', 'line_number']},
+    {'name': 'shop.stores', 'key': ['judged.store_id']},
+    {'name': 'shop.customers', 'key': ['judged.customer_id']},
+    {'name': 'shop.suppliers', 'key': ['judged.supplier_id']},
+    {'name': 'shop.products', 'key': ['judged.product_id']},
+    {'name': 'shop.orders', 'key': ['judged.order_id']},
+    {'name': 'shop.order_items', 'key': ['judged.order_item_id'], 'belongs_to_an_order': true},
+    {'name': 'shop.inventory_levels', 'key': ['judged.product_id', 'judged.location_code']},
+    {'name': 'api.payments', 'key': ['judged.payment_id'], 'belongs_to_an_order': true},
+    {'name': 'api.refunds', 'key': ['judged.refund_id'], 'belongs_to_an_order': true},
+    {'name': 'api.fx_rates', 'key': ['judged.rate_date', 'judged.currency']},
+    {'name': 'api.campaign_spend', 'key': ['judged.spend_date', 'judged.channel', 'judged.campaign']},
+    {'name': 'api.sessions', 'key': ['judged.session_id']},
+    {'name': 'files.clickstream', 'entities': 'clickstream_events', 'key': ['judged.file_path', 'judged.line_number']},
+    {'name': 'files.inventory_events', 'key': ['judged.file_path', 'judged.line_number']},
+    {'name': 'files.supplier_prices', 'key': ['judged.file_path', 'judged.line_number']},
 ] %}
 
 with
+
+orders as (
+    select order_id from {{ ref('stg_shop__orders') }}
+),
 
 rejected as (
     {% for table in tables %}
@@ -26,11 +30,16 @@ rejected as (
     select
         '{{ table.name }}' as source_table,
         {{ json_object_text(table.key) }} as row_key,
-        reject_reason,
-        row_json,
-        _dlt_load_id as load_id
-    from {{ ref('base_' ~ source_name ~ '__' ~ (table.entities or table_name)) }}
-    where reject_reason is not null
+        coalesce(judged.reject_reason, 'unknown_order') as reject_reason,
+        judged.row_json,
+        judged._dlt_load_id as load_id
+    from {{ ref('base_' ~ source_name ~ '__' ~ (table.entities or table_name)) }} as judged
+    {% if table.belongs_to_an_order -%}
+    left join orders on judged.order_id = orders.order_id
+    {% endif -%}
+    where
+        judged.reject_reason is not null
+        {{ 'or orders.order_id is null' if table.belongs_to_an_order }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),

@@ -94,7 +94,7 @@ postings as (
 ),
 
 orders as (
-    select * from {{ touched_rows(ref('fct_orders'), 'order_id', 'postings') }}
+    select * from {{ ref('fct_orders') }}
 ),
 
 {% if is_incremental() %}

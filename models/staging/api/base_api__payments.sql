@@ -7,10 +7,6 @@ source as (
     from {{ source('api', 'payments') }}
 ),
 
-orders as (
-    select order_id from {{ ref('stg_shop__orders') }}
-),
-
 typed as (
     select
         payment_id,
@@ -32,24 +28,22 @@ typed as (
 
 judged as (
     select
-        typed.*,
+        *,
         case
-            when typed.payment_id is null then 'missing_key'
-            when typed.amount is null then 'invalid_amount'
-            when typed.currency is null then 'missing_currency'
+            when payment_id is null then 'missing_key'
+            when amount is null then 'invalid_amount'
+            when currency is null then 'missing_currency'
             when
-                typed.kind is null
-                or typed.kind not in ('authorization', 'sale', 'capture', 'refund', 'void')
+                kind is null
+                or kind not in ('authorization', 'sale', 'capture', 'refund', 'void')
                 then 'unknown_kind'
             when
-                typed.status is null
-                or typed.status not in ('succeeded', 'failed', 'pending')
+                status is null
+                or status not in ('succeeded', 'failed', 'pending')
                 then 'unknown_status'
-            when typed.created_at is null or not ({{ is_plausible_time('typed.created_at') }}) then 'invalid_timestamp'
-            when orders.order_id is null then 'unknown_order'
+            when created_at is null or not ({{ is_plausible_time('created_at') }}) then 'invalid_timestamp'
         end as reject_reason
     from typed
-    left join orders on typed.order_id = orders.order_id
 )
 
 select * from judged

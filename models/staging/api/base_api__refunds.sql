@@ -7,10 +7,6 @@ source as (
     from {{ source('api', 'refunds') }}
 ),
 
-orders as (
-    select order_id from {{ ref('stg_shop__orders') }}
-),
-
 typed as (
     select
         refund_id,
@@ -34,24 +30,22 @@ typed as (
 -- A refund with one unreadable line would give back too little money: it is set aside as a whole.
 judged as (
     select
-        typed.*,
+        *,
         case
-            when typed.refund_id is null then 'missing_key'
-            when typed.shipping_amount is null or typed.adjustment_amount is null then 'invalid_amount'
-            when typed.lines_json is null or {% call(line) is_any_element('typed.lines_json') -%}
+            when refund_id is null then 'missing_key'
+            when shipping_amount is null or adjustment_amount is null then 'invalid_amount'
+            when lines_json is null or {% call(line) is_any_element('lines_json') -%}
                 {{ try_cast(json_text(line, 'order_item_id'), 'bigint') }} is null
                 or {{ try_cast(json_text(line, 'quantity'), 'bigint') }} is null
                 or {{ try_cast(json_text(line, 'amount'), 'decimal(18, 4)') }} is null
                 or {{ try_cast(json_text(line, 'tax_amount'), 'decimal(18, 4)') }} is null
             {%- endcall %} then 'invalid_lines'
-            when typed.currency is null then 'missing_currency'
+            when currency is null then 'missing_currency'
             when
-                typed.refunded_at is null or not ({{ is_plausible_time('typed.refunded_at') }})
+                refunded_at is null or not ({{ is_plausible_time('refunded_at') }})
                 then 'invalid_timestamp'
-            when orders.order_id is null then 'unknown_order'
         end as reject_reason
     from typed
-    left join orders on typed.order_id = orders.order_id
 )
 
 select * from judged

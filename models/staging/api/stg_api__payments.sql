@@ -4,17 +4,27 @@ with
 {{ loaded('api', 'payments', 'payment_id') }}
 union all
 select payment_id from {{ source('api', 'payments') }}
-where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
+where {{ try_cast('order_id', 'bigint', is_strict=false) }} in ({{ changed('stg_shop__orders', 'order_id') }})
 {% endcall %}
 
-ranked as (
-    select
-        *,
-        {{ version_rank('payment_id') }} as version_rank
-    from {{ ref('base_api__payments') }}
+payments as (
+    select * from {{ ref('base_api__payments') }}
     where
         reject_reason is null
         and {{ is_touched_in_raw('api', 'payments', 'payment_id') }}
+),
+
+-- Without its order a payment is set aside until that comes.
+orders as (
+    select order_id from {{ touched_rows(ref('stg_shop__orders'), 'order_id', 'payments') }}
+),
+
+ranked as (
+    select
+        payments.*,
+        {{ version_rank('payment_id') }} as version_rank
+    from payments
+    inner join orders on payments.order_id = orders.order_id
 ),
 
 renamed as (

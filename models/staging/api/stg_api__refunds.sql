@@ -4,17 +4,27 @@ with
 {{ loaded('api', 'refunds', 'refund_id') }}
 union all
 select refund_id from {{ source('api', 'refunds') }}
-where {{ try_cast('order_id', 'bigint') }} in ({{ changed('stg_shop__orders', 'order_id') }})
+where {{ try_cast('order_id', 'bigint', is_strict=false) }} in ({{ changed('stg_shop__orders', 'order_id') }})
 {% endcall %}
 
-ranked as (
-    select
-        *,
-        {{ version_rank('refund_id') }} as version_rank
-    from {{ ref('base_api__refunds') }}
+refunds as (
+    select * from {{ ref('base_api__refunds') }}
     where
         reject_reason is null
         and {{ is_touched_in_raw('api', 'refunds', 'refund_id') }}
+),
+
+-- Without its order a refund is set aside until that comes.
+orders as (
+    select order_id from {{ touched_rows(ref('stg_shop__orders'), 'order_id', 'refunds') }}
+),
+
+ranked as (
+    select
+        refunds.*,
+        {{ version_rank('refund_id') }} as version_rank
+    from refunds
+    inner join orders on refunds.order_id = orders.order_id
 ),
 
 renamed as (

@@ -15,15 +15,25 @@ existing as (
     where {{ is_touched('order_item_id') }}
 ),
 
-ranked as (
-    select
-        *,
-        {{ version_rank('order_item_id') }} as version_rank
-    from {{ ref('base_shop__order_items') }}
+order_items as (
+    select * from {{ ref('base_shop__order_items') }}
     where
         reject_reason is null
         and {{ is_touched_in_raw('shop', 'order_items', 'order_item_id') }}
         and order_item_id in (select existing.order_item_id from existing)
+),
+
+-- Without its order a line is set aside until that comes.
+orders as (
+    select order_id from {{ touched_rows(ref('stg_shop__orders'), 'order_id', 'order_items') }}
+),
+
+ranked as (
+    select
+        order_items.*,
+        {{ version_rank('order_item_id') }} as version_rank
+    from order_items
+    inner join orders on order_items.order_id = orders.order_id
 ),
 
 renamed as (
