@@ -133,7 +133,7 @@ refunds as (
 movements as (
     select
         identity_key,
-        order_month as month_start_date,
+        cast({{ dbt.date_trunc('month', 'order_date') }} as date) as month_start_date,
         order_date as posted_date,
         order_date as sale_date,
         reporting_net_sales_amount as amount
