@@ -39,6 +39,7 @@ lines_by_order as (
     group by order_id
 ),
 
+-- Few columns of a buyer's many sales: to look for their places first would cost more than it saves.
 sale_numbers as (
     select
         order_id,
