@@ -48,7 +48,7 @@
 {# Where the compiled model has its `touched`: group 1 is the key, group 2 the query; none where all of it is compared. #}
 {% macro find_touched() %}
     {{ return(modules.re.search(
-        '/\* touched: (.*?) \*/\s*touched as \((.*)\),\s*/\* end of touched \*/', compiled_code, modules.re.DOTALL
+        '/[*] touched: (.*?) [*]/\\s*touched as \\((.*)\\),\\s*/[*] end of touched [*]/', compiled_code, modules.re.DOTALL
     )) }}
 {% endmacro %}
 

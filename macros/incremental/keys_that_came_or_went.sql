@@ -1,36 +1,35 @@
 {#-
     The keys by which this model and a table of the keys that exist disagree: rows deleted for good, and rows that are
-    back. Asked only when the table of keys was loaded anew, for it looks at all of them: first at the sums of each
-    thousand, then at the keys of those thousands whose sums differ.
+    back. Asked only when the table of keys was loaded anew, for it looks at all of them: first at the checksums of blocks
+    of 1024 keys, then at the keys of those blocks whose checksums differ.
 -#}
 {% macro keys_that_came_or_went(table_name, key_table_name, key) -%}
     {%- set keys = source('shop', key_table_name) -%}
-    {%- set thousand = key ~ ' - mod(' ~ key ~ ', 1000)' -%}
     {%- set unequal -%}
         with
         {%- for name, relation in {'held': this, 'existing': keys}.items() %}
-        {{ name }}_sums as (
-            select {{ thousand }} as thousand, count(*) as key_count, sum({{ number_from_hash(key) }}) as key_sum
+        {{ name }}_blocks as (
+            select {{ key }} >> 10 as block, count(*) as key_count, bit_xor({{ number_from_hash(key) }}) as checksum
             from {{ relation }}
             where exists (select 1 from {{ keys }} where {{ is_loaded(keys) }})
-            group by {{ thousand }}
+            group by {{ key }} >> 10
         ){{ ',' if not loop.last }}
         {%- endfor %}
-        select unequal.thousand
+        select unequal.block
         from (
-            (select * from held_sums except select * from existing_sums)
+            (select * from held_blocks except select * from existing_blocks)
             union all
-            (select * from existing_sums except select * from held_sums)
+            (select * from existing_blocks except select * from held_blocks)
         ) as unequal
     {%- endset -%}
     select come_or_gone.{{ key }}
     from (
         with
-        -- All keys of those thousands, on either side of zero: keys are found faster than what is computed from them.
+        -- All keys of those blocks: keys are found faster than what is computed from them.
         candidates as (
-            select unequal.thousand - 1000 + numbers.generated_number as {{ key }}
+            select cast(unequal.block * 1024 + numbers.generated_number - 1 as bigint) as {{ key }}
             from ({{ keep_keys(unequal, model.alias ~ '__unequal') }}) as unequal
-            cross join ({{ dbt.generate_series(1999) }}) as numbers
+            cross join ({{ dbt.generate_series(1024) }}) as numbers
         ),
         {%- for name, relation in {
             'held': this, 'existing': keys, 'received': source('shop', table_name)
@@ -48,7 +47,7 @@
     ) as come_or_gone
 {%- endmacro %}
 
-{#- A whole number that stands for the value of a whole number, and whose sums tell sets of values apart. -#}
+{#- A whole number that stands for the value of a whole number; `bit_xor` of them tells sets of values apart. -#}
 {% macro number_from_hash(value) -%}
     {{ return(adapter.dispatch('number_from_hash', 'storehouse')(value)) }}
 {%- endmacro %}
@@ -58,9 +57,9 @@
 {%- endmacro %}
 
 {% macro postgres__number_from_hash(value) -%}
-    cast(hashint8extended({{ value }}, 0) as numeric)
+    hashint8extended({{ value }}, 0)
 {%- endmacro %}
 
 {% macro spark__number_from_hash(value) -%}
-    cast(xxhash64({{ value }}) as decimal(38, 0))
+    xxhash64({{ value }})
 {%- endmacro %}

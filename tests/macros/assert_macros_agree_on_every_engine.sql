@@ -57,9 +57,10 @@
         'cast(317766.499 as decimal(38, 10))', 'cast(10000 as decimal(38, 10))'
     ) ~ ' = 31.7766',
     'nothing to divide by': quotient('cast(1 as decimal(38, 10))', '0') ~ ' is null',
-    'sums of hashes tell sets of keys apart': '(select sum(' ~ number_from_hash('one') ~ ') from (select 1 as one '
-        ~ 'union all select 4) as t) <> (select sum(' ~ number_from_hash('one') ~ ') from (select 2 as one '
-        ~ 'union all select 3) as t)',
+    'checksums of hashes tell sets of keys apart': '(select bit_xor(' ~ number_from_hash('one') ~ ') from (select 1 '
+        ~ 'as one union all select 2) as t) <> (select bit_xor(' ~ number_from_hash('one') ~ ') from (select 4 as one '
+        ~ 'union all select 7) as t)',
+    'a block of keys begins at or below them, also below zero': 'cast(-1 as bigint) >> 10 = -1',
     'a time as text': text_of_time(later) ~ " = '2025-03-30 01:00:59.9+00'",
     'a ratio': quotient('2', '3', 6) ~ ' = 0.666667',
     'a plausible time': is_plausible_time(moment),

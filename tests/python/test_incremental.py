@@ -8,7 +8,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import duckdb
@@ -353,13 +352,22 @@ def test_what_belongs_to_an_order_waits_for_it(built: Path, build: Builder) -> N
         assert connection.execute(told).fetchall() == [("api.payments", 1)]
 
 
-def test_a_month_that_ends_today_is_not_the_latest_tomorrow(built: Path, build: Builder) -> None:
+# The last day known before: amid the last but one month, its end, and amid the shop's first month.
+@pytest.mark.parametrize("since", ["max(date_day) - 40", "date_trunc('month', max(date_day))", "min(date_day) + 10"])
+def test_a_month_comes_in_when_it_is_over(since: str, built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
-    execute(build.warehouse, hold_back("date_trunc('month', max(date_day))"))
+    execute(build.warehouse, hold_back(since))
     build.repeat("--full-refresh", *INCREMENTAL)
-    with duckdb.connect(str(build.warehouse)) as connection:
-        [(as_of,)] = connection.execute("select max(as_of_date) from marts.agg_customers_monthly").fetchall()
-        assert (as_of + timedelta(days=1)).day == 1
+    execute(
+        build.warehouse,
+        """
+        insert into raw_shop.orders select * replace ('9999999997' as _dlt_load_id) from later
+        where ordered_at < (select min(ordered_at) + interval 5 day from later);
+        delete from later where order_id in (select order_id from raw_shop.orders);
+        insert into raw_shop._dlt_loads values ('9999999997', 'shop', 0, now(), '')
+        """,
+    )
+    build.repeat()
     execute(build.warehouse, LET_IN)
     build.repeat()
     assert_built_as_in_full(build)

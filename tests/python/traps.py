@@ -62,7 +62,7 @@ UNIT_TESTED = [
     ),
     Trap(
         7,
-        "model.rpt_customer_rfm_history",
+        "macro.rfm_scored_ctes",
         "{{ rfm_score('monetary_amount', 'monetary_from') }}",
         "ntile(5) over (partition by measured.as_of_date order by measured.monetary_amount)",
         "rpt_customer_rfm_history__quantile_gives_equal_values_equal_scores",

@@ -19,7 +19,18 @@ where days.date_day >= (
 )
 union all
 select products.product_id, days.date_day
-from (select distinct product_id from {{ ref('stg_files__inventory_events') }}) as products
+from (
+    -- Whatever had moved by the last day has a row on it.
+    select held.product_id from {{ this }} as held
+    where held.date_day = (select max(latest.date_day) from {{ this }} as latest)
+    union
+    select events.product_id from {{ ref('stg_files__inventory_events') }} as events
+    where events.occurred_at >= (
+        select
+            coalesce({{ dbt.dateadd('day', -1, 'max(latest.date_day)') }}, cast('1000-01-01' as date))
+        from {{ this }} as latest
+    )
+) as products
 cross join (
     select days.date_day
     from {{ ref('int_days_spined') }} as days

@@ -1,58 +1,60 @@
--- One row per customer and month, from the month of the first sale on, as things stood at its end; the running month
--- stands at as_of_date. Everything is counted from the first sale to that day: no column adds up over months.
+-- One row per customer and month, from the month of the first sale on, as things stood at its end; the running month is
+-- left out. Everything is counted from the first sale to that day: no column adds up over months.
 {%- set running_totals = [
     ('min', 'first_sale_date'), ('max', 'last_sale_date'), ('sum', 'frequency'), ('sum', 'monetary_amount'),
 ] %}
-{#- Who bought or gave back anew, and who did on days that had not come yet. -#}
-{%- set days_to_come = ' > (select max(held.as_of_date) from ' ~ this ~ ' as held)' %}
+{#- Who bought or gave back anew, and who did in months that were not over yet. -#}
+{%- set last_held = "(select coalesce(max(held.as_of_date), cast('0001-01-01' as date)) from " ~ this ~ ' as held)' %}
 {%- set movers = [
     changed('fct_orders', 'identity_key'),
     changed('fct_refunds', 'identity_key'),
-    'select identity_key from ' ~ ref('fct_orders') ~ ' where order_date' ~ days_to_come,
-    'select identity_key from ' ~ ref('fct_refunds') ~ ' where refund_date' ~ days_to_come,
-] | join(' union ') %}
+    'select identity_key from ' ~ ref('fct_orders') ~ ' where order_date > ' ~ last_held,
+    'select identity_key from ' ~ ref('fct_refunds') ~ ' where refund_date > ' ~ last_held,
+] %}
 
 with
 
--- Those who moved, from the earliest month with a movement on, and everyone in the months whose last day moved or that
--- are the latest no more: a month that was the latest on its very last day keeps that day.
+-- Those whose orders or returns changed, from the earliest month with a change on; everyone in the months that are over
+-- now; and the months that are over no more.
 {% call touched(['identity_key', 'month_start_date']) %}
-{%- set held_months = keep_keys(
-    'select distinct month_start_date, as_of_date, is_latest from ' ~ this, model.alias ~ '__held_months'
-) %}
+{%- set held_months = keep_keys('select distinct month_start_date from ' ~ this, model.alias ~ '__held_months') %}
 select movers.identity_key, months.month_start_date
-from ({{ movers }}) as movers
-cross join {{ ref('int_months_derived') }} as months
+from ({{ movers[:2] | join(' union ') }}) as movers
+cross join {{ ref('int_months_completed') }} as months
 where months.month_start_date >= (
     select cast({{ dbt.date_trunc('month', 'min(moved.moved_date)') }} as date)
     from (
         select order_date as moved_date from ({{ changed('fct_orders', 'order_date') }}) as orders
         union all
         select refund_date from ({{ changed('fct_refunds', 'refund_date') }}) as refunds
-        union all
-        select max(held.as_of_date) from {{ this }} as held
     ) as moved
 )
 union all
-select customers.identity_key, moved_months.month_start_date
-from (select held.identity_key from {{ this }} as held where held.is_latest) as customers
-cross join (
-    select months.month_start_date from {{ ref('int_months_derived') }} as months
-    where (months.month_start_date, months.as_of_date, months.is_latest) not in ({{ held_months }})
-) as moved_months
+-- Joined so that a day without such a month does not read who was there.
+select customers.identity_key, new_months.month_start_date
+from (
+    select months.month_start_date, {{ last_held }} as held_until
+    from {{ ref('int_months_completed') }} as months
+    where months.month_start_date not in ({{ held_months }})
+) as new_months
+inner join (
+    select held.identity_key, held.as_of_date as held_until from {{ this }} as held
+    union all
+    select movers.identity_key, {{ last_held }} as held_until from ({{ movers | join(' union ') }}) as movers
+) as customers on new_months.held_until = customers.held_until
 union all
-select held.identity_key, held.month_start_date from {{ this }} as held
-where held.month_start_date in (
+select held.identity_key, held.month_start_date
+from (
     select held_months.month_start_date from ({{ held_months }}) as held_months
-    where (held_months.month_start_date, held_months.as_of_date, held_months.is_latest) not in (
-        select months.month_start_date, months.as_of_date, months.is_latest
-        from {{ ref('int_months_derived') }} as months
+    where held_months.month_start_date not in (
+        select months.month_start_date from {{ ref('int_months_completed') }} as months
     )
-)
+) as gone_months
+inner join {{ this }} as held on gone_months.month_start_date = held.month_start_date
 {% endcall %}
 
 months as (
-    select * from {{ ref('int_months_derived') }}
+    select * from {{ ref('int_months_completed') }}
 ),
 
 {% if is_incremental() %}
@@ -66,13 +68,12 @@ resting as (
         held.frequency,
         held.monetary_amount
     from touched
-    inner join months on touched.month_start_date = months.month_start_date
     inner join {{ this }} as held
         on
             touched.identity_key = held.identity_key
-            and held.is_latest
-            and months.as_of_date >= held.as_of_date
-    where touched.identity_key not in ({{ movers }})
+            and held.as_of_date = {{ last_held }}
+            and touched.month_start_date > held.as_of_date
+    where touched.identity_key not in ({{ movers | join(' union ') }})
 ),
 
 counted_anew as (
@@ -168,7 +169,7 @@ movements_by_month as (
         count(sale_date) as frequency,
         sum(amount) as monetary_amount
     from {{ 'movements_since_opening' if is_incremental() else 'movements' }}
-    where posted_date <= (select max(months.as_of_date) from months)
+    where posted_date <= (select max(months.month_end_date) from months)
     group by identity_key, month_start_date
 ),
 
@@ -259,8 +260,7 @@ known as (
 dated as (
     select
         known.*,
-        months.as_of_date,
-        months.is_latest
+        months.month_end_date as as_of_date
     from known
     inner join months on known.month_start_date = months.month_start_date
 ),
@@ -270,8 +270,7 @@ derived as (
         *,
         {{ dbt_utils.generate_surrogate_key(['identity_key', 'month_start_date']) }} as customer_month_key,
         {{ dbt.datediff('last_sale_date', 'as_of_date', 'day') }}
-            as recency_days,
-        {{ dbt.last_day('as_of_date', 'month') }} as month_end_date
+            as recency_days
     from dated
 ),
 
@@ -291,11 +290,7 @@ final as (
 
         -- amounts
         {{ reporting_currency() }} as currency,
-        {{ money('derived.monetary_amount') }} as monetary_amount,
-
-        -- flags
-        derived.is_latest,
-        derived.as_of_date = derived.month_end_date as is_month_complete
+        {{ money('derived.monetary_amount') }} as monetary_amount
     from derived
 )
 

@@ -2,9 +2,11 @@
 -- Scores are ranks among today's customers, not measures: never add them up.
 with
 
-history as (
-    select * from {{ ref('rpt_customer_rfm_history') }}
+measured as (
+    select * from {{ ref('int_customers_measured_to_date') }}
 ),
+
+{{ rfm_scored_ctes() }}
 
 final as (
     select
@@ -28,8 +30,7 @@ final as (
         frequency_score,
         monetary_score,
         rfm_cell
-    from history
-    where is_latest
+    from scored
 )
 
 select * from final

@@ -22,8 +22,10 @@ orders as (
     select * from {{ touched_rows(ref('fct_orders'), 'order_id') }}
 ),
 
+-- A buyer's visits lie anywhere: to look for their places first would cost more than it saves.
 sessions as (
-    select * from {{ touched_rows(ref('fct_sessions'), 'identity_key', 'orders') }}
+    select * from {{ ref('fct_sessions') }}
+    where {{ is_touched('identity_key', 'orders') }}
 ),
 
 bounds as (
