@@ -1,4 +1,3 @@
-{%- set visitor_id = "coalesce(anonymous_id, 'session:' || session_id, 'event:' || event_id)" -%}
 {%- set gap_minutes = var('session_gap_minutes') -%}
 {#- One order of a visitor's events for every window: ties of the clock go by the step of the way to a purchase. -#}
 {%- set in_visit_order = 'order by event_at, step_number, event_id' -%}
@@ -10,20 +9,18 @@ with
 select visitor_id from {{ this }}
 where event_id in ({{ changed('stg_files__clickstream_events', 'event_id') }})
 union all
-select {{ visitor_id }} as visitor_id from {{ ref('stg_files__clickstream_events') }}
+select visitor_id from {{ ref('stg_files__clickstream_events') }}
 where event_id in ({{ changed('stg_files__clickstream_events', 'event_id') }})
 {% endcall %}
 
 events as (
-    select * from {{ touched_rows(ref('stg_files__clickstream_events'), visitor_id, 'touched.visitor_id') }}
+    select * from {{ touched_rows(ref('stg_files__clickstream_events'), 'visitor_id') }}
 ),
 
--- Nothing happens after it was received: a device whose clock runs ahead is put right here. An event without a
--- visitor is a visitor of its own, or all of them together would look like one very busy person.
+-- Nothing happens after it was received: a device whose clock runs ahead is put right here.
 timed as (
     select
         *,
-        {{ visitor_id }} as visitor_id,
         case event_type
             when 'page_view' then 1
             when 'product_view' then 2

@@ -3,23 +3,23 @@
 {%- set running_totals = [
     ('min', 'first_sale_date'), ('max', 'last_sale_date'), ('sum', 'frequency'), ('sum', 'monetary_amount'),
 ] %}
-{#- Who bought or gave back anew, and who did in months that were not over yet. -#}
+{#- The last month end that is held; and whose orders or returns changed, or came after it. -#}
 {%- set last_held = "(select coalesce(max(held.as_of_date), cast('0001-01-01' as date)) from " ~ this ~ ' as held)' %}
+{%- set changed_buyers = changed('fct_orders', 'identity_key') ~ ' union ' ~ changed('fct_refunds', 'identity_key') %}
 {%- set movers = [
-    changed('fct_orders', 'identity_key'),
-    changed('fct_refunds', 'identity_key'),
+    changed_buyers,
     'select identity_key from ' ~ ref('fct_orders') ~ ' where order_date > ' ~ last_held,
     'select identity_key from ' ~ ref('fct_refunds') ~ ' where refund_date > ' ~ last_held,
-] %}
+] | join(' union ') %}
 
 with
 
--- Those whose orders or returns changed, from the earliest month with a change on; everyone in the months that are over
--- now; and the months that are over no more.
+-- Whoever changed, from the earliest month with a change on; everyone in the months that are over now; and the months
+-- that are over no more.
 {% call touched(['identity_key', 'month_start_date']) %}
 {%- set held_months = keep_keys('select distinct month_start_date from ' ~ this, model.alias ~ '__held_months') %}
-select movers.identity_key, months.month_start_date
-from ({{ movers[:2] | join(' union ') }}) as movers
+select changed_buyers.identity_key, months.month_start_date
+from ({{ changed_buyers }}) as changed_buyers
 cross join {{ ref('int_months_completed') }} as months
 where months.month_start_date >= (
     select cast({{ dbt.date_trunc('month', 'min(moved.moved_date)') }} as date)
@@ -40,7 +40,7 @@ from (
 inner join (
     select held.identity_key, held.as_of_date as held_until from {{ this }} as held
     union all
-    select movers.identity_key, {{ last_held }} as held_until from ({{ movers | join(' union ') }}) as movers
+    select movers.identity_key, {{ last_held }} as held_until from ({{ movers }}) as movers
 ) as customers on new_months.held_until = customers.held_until
 union all
 select held.identity_key, held.month_start_date
@@ -73,7 +73,7 @@ resting as (
             touched.identity_key = held.identity_key
             and held.as_of_date = {{ last_held }}
             and touched.month_start_date > held.as_of_date
-    where touched.identity_key not in ({{ movers | join(' union ') }})
+    where touched.identity_key not in ({{ movers }})
 ),
 
 counted_anew as (

@@ -21,7 +21,8 @@ renamed as (
         -- keys
         event_id,
         session_id,
-        anonymous_id,
+        -- An event without a visitor is a visitor of its own, or all of them would look like one very busy person.
+        coalesce(anonymous_id, 'session:' || session_id, 'event:' || event_id) as visitor_id,
         customer_id,
         product_id,
         order_id,
