@@ -373,6 +373,46 @@ def test_a_month_comes_in_when_it_is_over(since: str, built: Path, build: Builde
     assert_built_as_in_full(build)
 
 
+def test_lines_are_missed_at_the_edges_of_blocks_of_keys(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    edges = {1021: 1023, 11: 1024}
+    for table in ("order_items", "order_item_keys"):
+        for key, edge in edges.items():
+            execute(build.warehouse, f"update raw_shop.{table} set order_item_id = {edge} where order_item_id = {key}")
+    lines = ["--select", "+stg_shop__order_items"]
+    at_edges = "order_item_id in (1023, 1024)"
+    assert build("--full-refresh", *lines)
+    load = "insert into raw_shop._dlt_loads values ('{0}', 'shop', 0, now(), '')"
+    for load_id, change, expected in (
+        ("9999999998", f"create table gone as from raw_shop.order_item_keys where {at_edges}", 2),
+        ("9999999999", f"delete from raw_shop.order_item_keys where {at_edges}", 0),
+        ("9999999999.1", "insert into raw_shop.order_item_keys from gone", 2),
+    ):
+        again = f"update raw_shop.order_item_keys set _dlt_load_id = '{load_id}'"
+        execute(build.warehouse, change, again, load.format(load_id))
+        assert build(*lines)
+        with duckdb.connect(str(build.warehouse)) as connection:
+            held = f"select count(*) from staging.stg_shop__order_items where {at_edges}"
+            assert connection.execute(held).fetchall() == [(expected,)]
+
+
+def test_stock_that_moves_after_the_last_day_comes_in_with_it(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    # A product that nothing moved of before
+    execute(
+        build.warehouse,
+        "create table bounds as select max(date_day) as last_day from marts.agg_daily_sales",
+        "delete from raw_files.inventory_events where json_valid(record) "
+        "and (record ->> 'product_id') = (select max(product_id) from staging.stg_files__inventory_events)::text "
+        "and (record ->> 'occurred_at') < (select strftime(last_day - 1, '%Y-%m-%d') from bounds)",
+    )
+    execute(build.warehouse, hold_back("max(date_day) - 3"))
+    build.repeat("--full-refresh", *INCREMENTAL)
+    execute(build.warehouse, LET_IN)
+    build.repeat()
+    assert_built_as_in_full(build)
+
+
 def test_a_month_that_no_order_is_left_in_is_gone(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
     months = "select count(distinct month_start_date) from marts.agg_customers_monthly"
