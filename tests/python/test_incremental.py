@@ -403,7 +403,8 @@ def test_stock_that_moves_after_the_last_day_comes_in_with_it(built: Path, build
         build.warehouse,
         "create table bounds as select max(date_day) as last_day from marts.agg_daily_sales",
         "delete from raw_files.inventory_events where json_valid(record) "
-        "and (record ->> 'product_id') = (select max(product_id) from staging.stg_files__inventory_events)::text "
+        "and (record ->> 'product_id') = (select max(product_id) from staging.stg_files__inventory_events, bounds "
+        "where occurred_at >= last_day - 1 and occurred_at < last_day)::text "
         "and (record ->> 'occurred_at') < (select strftime(last_day - 1, '%Y-%m-%d') from bounds)",
     )
     execute(build.warehouse, hold_back("max(date_day) - 3"))
