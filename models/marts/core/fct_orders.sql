@@ -1,7 +1,7 @@
 -- One row per order, test, deleted and cancelled ones too: filter on is_sale before adding up.
 -- Amounts are before returns, which post on the day of the refund: see fct_refunds.
 {%- set line_measures = [
-    'gross_sales', 'discount', 'net_sales', 'charge', 'gift_card', 'cogs', 'gross_profit',
+    'gross_sales', 'discount', 'net_sales', 'charge', 'gift_card', 'cogs',
 ] %}
 
 with
@@ -11,9 +11,9 @@ with
 select order_id from {{ ref('int_orders_qualified_as_sales') }}
 where
     identity_key in ({{ changed('int_orders_qualified_as_sales', 'identity_key') }})
-    and ordered_at >= (
-        select min(changed_orders.ordered_at)
-        from ({{ changed('int_orders_qualified_as_sales', 'ordered_at') }}) as changed_orders
+    and order_date >= (
+        select min(changed_orders.order_date)
+        from ({{ changed('int_orders_qualified_as_sales', 'order_date') }}) as changed_orders
     )
 union all
 {{ changed('int_orders_qualified_as_sales', 'order_id') }}
@@ -39,11 +39,12 @@ lines_by_order as (
     group by order_id
 ),
 
+-- By the days of the stores, as every report counts: the first sale then lies in the customer's first month.
 -- Few columns of a buyer's many sales: to look for their places first would cost more than it saves.
 sale_numbers as (
     select
         order_id,
-        row_number() over (partition by identity_key order by ordered_at, order_id) as sale_number
+        row_number() over (partition by identity_key order by order_date, ordered_at, order_id) as sale_number
     from {{ ref('int_orders_qualified_as_sales') }}
     where
         is_sale
@@ -95,6 +96,7 @@ final as (
         {% for measure in line_measures %}
         {{ money(measure ~ '_amount') }} as {{ measure }}_amount,
         {% endfor %}
+        {{ money('net_sales_amount - cogs_amount') }} as gross_profit_amount,
         {{ money('shipping_amount') }} as shipping_amount,
         {{ money('tax_amount') }} as tax_amount,
         {{ money('total_amount') }} as total_amount,
@@ -105,6 +107,7 @@ final as (
         {% for measure in line_measures %}
         {{ money('reporting_' ~ measure ~ '_amount') }} as reporting_{{ measure }}_amount,
         {% endfor %}
+        {{ money('reporting_net_sales_amount - reporting_cogs_amount') }} as reporting_gross_profit_amount,
         reporting_shipping_amount,
         {{ money('reporting_tax_amount') }} as reporting_tax_amount,
         {{ money(
