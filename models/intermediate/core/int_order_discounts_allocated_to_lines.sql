@@ -55,12 +55,19 @@ weighed as (
     from counted
 ),
 
+-- A line that takes money off, too, has a remainder above zero: mod() alone would give it one below.
+divided as (
+    select
+        *,
+        mod(mod(weighted_discount, total_weight) + total_weight, total_weight) as units_lost
+    from weighed
+),
+
 rounded_down as (
     select
         *,
-        mod(weighted_discount, total_weight) as units_lost,
-        cast((weighted_discount - mod(weighted_discount, total_weight)) / total_weight as decimal(38, 0)) as whole_share
-    from weighed
+        cast((weighted_discount - units_lost) / total_weight as decimal(38, 0)) as whole_share
+    from divided
 ),
 
 ranked as (
