@@ -4,6 +4,7 @@
     'session_key', 'identity_key', 'device', 'traffic_source', 'session_ended_at', 'event_date', 'event_at',
 ] %}
 {%- set recovery_days = var('cart_recovery_days') %}
+{%- set channels = var('web_order_channels') %}
 
 with
 
@@ -17,6 +18,9 @@ sessions as (
 
 orders as (
     select * from {{ ref('fct_orders') }}
+    where
+        is_sale
+        and channel in ('{{ channels | join("', '") }}')
 ),
 
 product_versions as (
