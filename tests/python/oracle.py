@@ -101,13 +101,22 @@ def daily_sales(query: Query) -> dict[date, dict[str, Decimal]]:
         totals["shipping"] += rounded(shipping * rate)
         totals["orders"] += 1
 
-    for order, currency, at, item, amount in query(
-        "select r.order_id, r.currency, r.refunded_at, l.order_item_id, l.amount"
+    for order, currency, at, item, amount, tax in query(
+        "select r.order_id, r.currency, r.refunded_at, l.order_item_id, l.amount, l.tax_amount"
         " from provider.refunds r join provider.refund_lines l using (refund_id)"
     ):
-        if order in store_of_sale and item in products:
+        if order in store_of_sale:
             day = local_date(at, zones[store_of_sale[order]])
-            days[day]["returns"] += rounded(amount * rates.on(day, currency))
+            rate, totals = rates.on(day, currency), days[day]
+            totals["taxes"] -= rounded(tax * rate)
+            if item in products:
+                totals["returns"] += rounded(amount * rate)
+    for order, currency, at, shipping in query(
+        "select order_id, currency, refunded_at, shipping_amount from provider.refunds"
+    ):
+        if order in store_of_sale:
+            day = local_date(at, zones[store_of_sale[order]])
+            days[day]["shipping"] -= rounded(shipping * rates.on(day, currency))
     return days
 
 

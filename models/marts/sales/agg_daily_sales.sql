@@ -79,8 +79,8 @@ postings as (
         0 as discounts_amount,
         refunds.reporting_returns_amount as returns_amount,
         -refunds.reporting_returns_amount as net_sales_amount,
-        0 as shipping_amount,
-        0 as taxes_amount,
+        -refunds.reporting_shipping_refund_amount as shipping_amount,
+        -refunds.reporting_tax_refund_amount as taxes_amount,
         -refunds.reporting_cogs_return_amount as cogs_amount,
         0 as lines_without_cost
     from refunds

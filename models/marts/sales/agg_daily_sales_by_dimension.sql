@@ -1,8 +1,8 @@
 -- One row per store-local day, store, channel, category and customer segment with at least one posting. Additive
 -- measures only, in the reporting currency: orders and customers are left out, for an order has several categories.
 {%- set signs = {
-    'sale': '', 'discount': '-', 'return': '-', 'shipping': '', 'tax': '', 'cogs': '-', 'cogs_return': '',
-    'units_sold': '', 'units_returned': '',
+    'sale': '', 'discount': '-', 'return': '-', 'shipping': '', 'shipping_refund': '-', 'tax': '', 'tax_refund': '-',
+    'cogs': '-', 'cogs_return': '', 'units_sold': '', 'units_returned': '',
 } %}
 
 with
@@ -169,9 +169,12 @@ final as (
         {{ money(total ~ '_total') }} as {{ name }},
         {% endfor %}
         {{ money('sale_total - discount_total - return_total') }} as net_sales,
-        {{ money('shipping_total') }} as shipping,
-        {{ money('tax_total') }} as taxes,
-        {{ money('sale_total - discount_total - return_total + shipping_total + tax_total') }} as total_sales,
+        {{ money('shipping_total - shipping_refund_total') }} as shipping,
+        {{ money('tax_total - tax_refund_total') }} as taxes,
+        {{ money(
+            'sale_total - discount_total - return_total + shipping_total - shipping_refund_total'
+            ' + tax_total - tax_refund_total'
+        ) }} as total_sales,
         {{ money('cogs_total - cogs_return_total') }} as cogs,
         {{ money('sale_total - discount_total - return_total - cogs_total + cogs_return_total') }} as gross_profit,
 

@@ -17,6 +17,7 @@ refunds_by_day as (
     select
         refund_date as date_day,
         sum(reporting_returns_amount) as returns_amount,
+        sum(reporting_tax_refund_amount) as tax_refunded,
         sum(reporting_cogs_return_amount) as cogs_returned
     from {{ ref('fct_refunds') }}
     where is_sale
@@ -28,7 +29,8 @@ compared as (
         daily_sales.date_day,
         daily_sales.gross_sales - coalesce(lines_by_day.gross_sales, 0) as gross_sales_difference,
         daily_sales.discounts - coalesce(lines_by_day.discounts, 0) as discounts_difference,
-        daily_sales.taxes - coalesce(lines_by_day.taxes, 0) as taxes_difference,
+        daily_sales.taxes - coalesce(lines_by_day.taxes, 0) + coalesce(refunds_by_day.tax_refunded, 0)
+            as taxes_difference,
         daily_sales.returns - coalesce(refunds_by_day.returns_amount, 0) as returns_difference,
         daily_sales.cogs - coalesce(lines_by_day.cogs, 0) + coalesce(refunds_by_day.cogs_returned, 0) as cogs_difference
     from {{ ref('agg_daily_sales') }} as daily_sales

@@ -12,8 +12,8 @@ ledger_by_day as (
         -sum(case when ledger.movement_type = 'discount' then ledger.reporting_amount else 0 end) as discounts,
         -sum(case when ledger.movement_type = 'return' then ledger.reporting_amount else 0 end) as returned,
         sum(case when ledger.ledger_account = 'net_sales' then ledger.reporting_amount else 0 end) as net_sales,
-        sum(case when ledger.movement_type = 'shipping' then ledger.reporting_amount else 0 end) as shipping,
-        sum(case when ledger.movement_type = 'tax' then ledger.reporting_amount else 0 end) as taxes,
+        sum(case when ledger.ledger_account = 'shipping' then ledger.reporting_amount else 0 end) as shipping,
+        sum(case when ledger.ledger_account = 'taxes' then ledger.reporting_amount else 0 end) as taxes,
         -sum(case when ledger.ledger_account = 'cost_of_goods' then ledger.reporting_amount else 0 end) as cogs
     from {{ ref('fct_sales_ledger') }} as ledger
     inner join bounds on ledger.posting_date <= bounds.as_of_date
