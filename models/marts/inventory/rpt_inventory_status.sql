@@ -29,7 +29,6 @@ fx_rates as (
 bounds as (
     select
         as_of_date,
-        {{ dbt.dateadd('day', 1, 'as_of_date') }} as closed_at,
         {{ dbt.dateadd('day', -dead_days, 'as_of_date') }} as dead_since
     from {{ ref('int_calendar_bounds_derived') }}
 ),
@@ -71,8 +70,9 @@ joined as (
     left join product_versions
         on
             levels.product_id = product_versions.product_id
-            and bounds.closed_at > product_versions.valid_from
-            and bounds.closed_at <= {{ open_end('product_versions.valid_to') }}
+            and bounds.as_of_date >= {{ to_local_date('product_versions.valid_from', reporting_timezone()) }}
+            and bounds.as_of_date
+            < {{ to_local_date(open_end('product_versions.valid_to'), reporting_timezone()) }}
     left join suppliers on product_versions.supplier_id = suppliers.supplier_id
     left join fx_rates
         on
