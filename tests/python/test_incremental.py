@@ -323,11 +323,13 @@ def test_what_belongs_to_an_order_waits_for_it(built: Path, build: Builder) -> N
     shutil.copy(built, build.warehouse)
     unreadable = """
         update raw_api.payments set order_id = 'one'
-        where payment_id = (select min(payment_id) from marts.fct_payments)
+        where payment_id = (select min(payment_id) from marts.fct_payments);
+        update raw_api.payments set currency = 'XXX'
+        where payment_id = (select max(payment_id) from marts.fct_payments);
     """
     waiting = """
         select 'api.payments', count(*) from raw_api.payments
-        where order_id = 'one' or try_cast(order_id as bigint) in (select order_id from later)
+        where order_id = 'one' or currency = 'XXX' or try_cast(order_id as bigint) in (select order_id from later)
         union all
         select 'api.refunds', count(*) from raw_api.refunds where order_id::bigint in (select order_id from later)
         union all
@@ -335,8 +337,8 @@ def test_what_belongs_to_an_order_waits_for_it(built: Path, build: Builder) -> N
         order by 1
     """
     told = """
-        select source_table, count(*) from marts.ops_rejected_rows where reject_reason = 'unknown_order'
-        group by 1 order by 1
+        select source_table, count(*) from marts.ops_rejected_rows
+        where reject_reason in ('unknown_order', 'other_currency') group by 1 order by 1
     """
     staging = ["--select", "staging", "+ops_rejected_rows"]
     accounted_for = "assert_every_raw_row_is_accounted_for"
@@ -349,7 +351,7 @@ def test_what_belongs_to_an_order_waits_for_it(built: Path, build: Builder) -> N
     execute(build.warehouse, LET_IN)
     assert build(*staging)
     with duckdb.connect(str(build.warehouse)) as connection:
-        assert connection.execute(told).fetchall() == [("api.payments", 1)]
+        assert connection.execute(told).fetchall() == [("api.payments", 2)]
 
 
 # The last day known before: amid the last but one month, its end, and amid the shop's first month.

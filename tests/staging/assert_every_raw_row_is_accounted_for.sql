@@ -8,8 +8,8 @@
     {'name': 'shop.orders', 'key': 'order_id'},
     {'name': 'shop.order_items', 'key': 'order_item_id', 'existing': 'order_item_keys', 'belongs_to_an_order': true},
     {'name': 'shop.inventory_levels', 'key': 'product_id, location_code', 'existing': 'inventory_level_keys'},
-    {'name': 'api.payments', 'key': 'payment_id', 'belongs_to_an_order': true},
-    {'name': 'api.refunds', 'key': 'refund_id', 'belongs_to_an_order': true},
+    {'name': 'api.payments', 'key': 'payment_id', 'belongs_to_an_order': true, 'has_its_currency': true},
+    {'name': 'api.refunds', 'key': 'refund_id', 'belongs_to_an_order': true, 'has_its_currency': true},
     {'name': 'api.fx_rates', 'key': 'rate_date, currency'},
     {'name': 'api.campaign_spend', 'key': 'spend_date, channel, campaign'},
     {'name': 'api.sessions', 'key': 'session_id'},
@@ -55,7 +55,14 @@ counted as (
         from {{ ref('base_' ~ entities) }}
         where
             reject_reason is null
-            {% if table.belongs_to_an_order -%}
+            {% if table.has_its_currency -%}
+            and (order_id, currency) in (
+                select
+                    orders.order_id,
+                    orders.currency
+                from {{ ref('stg_shop__orders') }} as orders
+            )
+            {%- elif table.belongs_to_an_order -%}
             and order_id in (select orders.order_id from {{ ref('stg_shop__orders') }} as orders)
             {%- endif %}
         group by {{ table.key }}

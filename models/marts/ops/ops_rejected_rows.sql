@@ -8,8 +8,8 @@
     {'name': 'shop.orders', 'key': ['judged.order_id']},
     {'name': 'shop.order_items', 'key': ['judged.order_item_id'], 'belongs_to_an_order': true},
     {'name': 'shop.inventory_levels', 'key': ['judged.product_id', 'judged.location_code']},
-    {'name': 'api.payments', 'key': ['judged.payment_id'], 'belongs_to_an_order': true},
-    {'name': 'api.refunds', 'key': ['judged.refund_id'], 'belongs_to_an_order': true},
+    {'name': 'api.payments', 'key': ['judged.payment_id'], 'belongs_to_an_order': true, 'has_its_currency': true},
+    {'name': 'api.refunds', 'key': ['judged.refund_id'], 'belongs_to_an_order': true, 'has_its_currency': true},
     {'name': 'api.fx_rates', 'key': ['judged.rate_date', 'judged.currency']},
     {'name': 'api.campaign_spend', 'key': ['judged.spend_date', 'judged.channel', 'judged.campaign']},
     {'name': 'api.sessions', 'key': ['judged.session_id']},
@@ -21,7 +21,10 @@
 with
 
 orders as (
-    select order_id from {{ ref('stg_shop__orders') }}
+    select
+        order_id,
+        currency
+    from {{ ref('stg_shop__orders') }}
 ),
 
 rejected as (
@@ -30,7 +33,13 @@ rejected as (
     select
         '{{ table.name }}' as source_table,
         {{ json_object_text(table.key) }} as row_key,
-        coalesce(judged.reject_reason, 'unknown_order') as reject_reason,
+        {% if table.belongs_to_an_order -%}
+        coalesce(
+            judged.reject_reason, case when orders.order_id is null then 'unknown_order' else 'other_currency' end
+        ) as reject_reason,
+        {%- else -%}
+        judged.reject_reason,
+        {%- endif %}
         judged.row_json,
         judged._dlt_load_id as load_id
     from {{ ref('base_' ~ source_name ~ '__' ~ (table.entities or table_name)) }} as judged
@@ -40,6 +49,7 @@ rejected as (
     where
         judged.reject_reason is not null
         {{ 'or orders.order_id is null' if table.belongs_to_an_order }}
+        {{ 'or judged.currency <> orders.currency' if table.has_its_currency }}
     {{ 'union all' if not loop.last }}
     {% endfor %}
 ),

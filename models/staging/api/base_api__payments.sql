@@ -42,6 +42,8 @@ judged as (
                 or status not in ('succeeded', 'failed', 'pending')
                 then 'unknown_status'
             when created_at is null or not ({{ is_plausible_time('created_at') }}) then 'invalid_timestamp'
+            -- Like an order: one payment dated 2099 would stretch the calendar.
+            when created_at > updated_at + interval '1' day then 'impossible_date'
         end as reject_reason
     from typed
 )

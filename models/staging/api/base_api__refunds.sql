@@ -44,6 +44,8 @@ judged as (
             when
                 refunded_at is null or not ({{ is_plausible_time('refunded_at') }})
                 then 'invalid_timestamp'
+            -- Like an order: one refund dated 2099 would stretch the calendar.
+            when refunded_at > updated_at + interval '1' day then 'impossible_date'
         end as reject_reason
     from typed
 )

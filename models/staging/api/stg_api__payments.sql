@@ -14,9 +14,12 @@ payments as (
         and {{ is_touched_in_raw('api', 'payments', 'payment_id') }}
 ),
 
--- Without its order a payment is set aside until that comes.
+-- Without its order a payment is set aside until that comes; in another currency it would be added up with the order's.
 orders as (
-    select order_id from {{ touched_rows(ref('stg_shop__orders'), 'order_id', 'payments') }}
+    select
+        order_id,
+        currency
+    from {{ touched_rows(ref('stg_shop__orders'), 'order_id', 'payments') }}
 ),
 
 ranked as (
@@ -24,7 +27,10 @@ ranked as (
         payments.*,
         {{ version_rank('payment_id') }} as version_rank
     from payments
-    inner join orders on payments.order_id = orders.order_id
+    inner join orders
+        on
+            payments.order_id = orders.order_id
+            and payments.currency = orders.currency
 ),
 
 renamed as (

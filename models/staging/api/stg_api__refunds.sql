@@ -14,9 +14,12 @@ refunds as (
         and {{ is_touched_in_raw('api', 'refunds', 'refund_id') }}
 ),
 
--- Without its order a refund is set aside until that comes.
+-- Without its order a refund is set aside until that comes; in another currency it would be added up with the order's.
 orders as (
-    select order_id from {{ touched_rows(ref('stg_shop__orders'), 'order_id', 'refunds') }}
+    select
+        order_id,
+        currency
+    from {{ touched_rows(ref('stg_shop__orders'), 'order_id', 'refunds') }}
 ),
 
 ranked as (
@@ -24,7 +27,10 @@ ranked as (
         refunds.*,
         {{ version_rank('refund_id') }} as version_rank
     from refunds
-    inner join orders on refunds.order_id = orders.order_id
+    inner join orders
+        on
+            refunds.order_id = orders.order_id
+            and refunds.currency = orders.currency
 ),
 
 renamed as (
