@@ -31,6 +31,8 @@
     'the day in Berlin': to_local_date(moment, "'Europe/Berlin'") ~ " = cast('2025-03-30' as date)",
     'the day in New York': to_local_date(later, "'America/New_York'") ~ " = cast('2025-03-29' as date)",
     'the hour in Berlin': to_local_hour(later, "'Europe/Berlin'") ~ ' = 3',
+    'the host of an address': url_host("'https://WWW.Blog.example.com/post/1'") ~ " = 'blog.example.com'",
+    'a host with www in its name': url_host("'mywww.example.com/post/1'") ~ " = 'mywww.example.com'",
     'Sunday': iso_day_of_week(sunday) ~ ' = 7',
     'Monday': iso_day_of_week(monday) ~ ' = 1',
     'the last week of a year': iso_week(sunday) ~ ' = 52',

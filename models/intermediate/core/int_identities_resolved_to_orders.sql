@@ -1,5 +1,5 @@
 {% set merge_guests = var('merge_guests_by_email') %}
-{% set shared_emails = var('shared_guest_emails') %}
+{% set shared_emails = var('shared_guest_emails') | map('trim') | map('lower') %}
 
 with
 

@@ -47,6 +47,7 @@ hosts_split as (
         *,
         nullif(lower(trim(utm_source)), '') as campaign_source,
         nullif(lower(trim(utm_medium)), '') as campaign_medium,
+        nullif(lower(trim(utm_campaign)), '') as campaign,
         nullif({{ url_host('referrer') }}, {{ url_host('landing_page_url') }}) as referrer_host
     from sessions
 ),
@@ -68,7 +69,7 @@ final as (
             case when hosts_split.referrer_host is not null then 'referral' end,
             '(none)'
         ) as traffic_medium,
-        hosts_split.utm_campaign as traffic_campaign,
+        hosts_split.campaign as traffic_campaign,
         {{ dbt.split_part('hosts_split.landing_page_url', "'?'", 1) }} as landing_page_url,
 
         -- flags

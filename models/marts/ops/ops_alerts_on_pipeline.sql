@@ -20,7 +20,7 @@ freshness as (
 steps_from_the_last as (
     select
         *,
-        row_number() over (partition by step order by started_at desc) as attempt_from_the_last
+        row_number() over (partition by step order by started_at desc, run_id desc) as attempt_from_the_last
     from steps
 ),
 
@@ -47,7 +47,7 @@ results_since as (
         results.*,
         row_number() over (
             partition by results.unique_id
-            order by invocations.started_at desc
+            order by invocations.started_at desc, invocations.invocation_id desc
         ) as result_from_the_last
     from results
     inner join invocations on results.invocation_id = invocations.invocation_id

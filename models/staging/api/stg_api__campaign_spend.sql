@@ -5,7 +5,7 @@ ranked as (
         *,
         row_number() over (
             partition by spend_date, channel, campaign
-            order by _dlt_load_id desc nulls last
+            order by _dlt_load_id desc nulls last, row_json desc
         ) as version_rank
     from {{ ref('base_api__campaign_spend') }}
     where reject_reason is null
