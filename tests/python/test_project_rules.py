@@ -12,6 +12,7 @@ CLOCKS = re.compile(
     re.IGNORECASE,
 )
 COMMENTS = re.compile(r"--[^\n]*|\{#.*?#\}", re.DOTALL)
+GRAIN = re.compile(r"(^|[.!?] )One row per [^.;:!?]+\.\s*$")
 
 
 def test_no_model_reads_the_clock():
@@ -53,4 +54,16 @@ def test_every_mart_says_and_enforces_what_is_never_null():
             tested = {column["name"] for column in model["columns"] if "not_null" in column.get("data_tests", [])}
             keys = {column["name"] for column in model["columns"] if "unique" in column.get("data_tests", [])}
             wrong += [f"{model['name']}.{name}" for name in sorted((tested | keys) - constrained)]
+    assert wrong == []
+
+
+def test_every_mart_ends_its_description_with_what_one_row_is():
+    # The overview promises it: whoever joins or adds up looks there first.
+    models = [
+        model
+        for path in sorted((ROOT / "models" / "marts").rglob("*.yml"))
+        for model in yaml.safe_load(path.read_text()).get("models", [])
+    ]
+    assert len(models) > 40
+    wrong = [model["name"] for model in models if not GRAIN.search(model.get("description", ""))]
     assert wrong == []
