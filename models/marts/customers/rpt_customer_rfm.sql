@@ -1,5 +1,5 @@
 -- One row per customer with at least one sale up to as_of_date; who is left out is counted in rpt_customer_rfm_control.
--- Scores are ranks among today's customers, not measures: never add them up.
+-- Scores rank today's customers, or tell which limits they pass where rfm_scoring is fixed: never add them up.
 with
 
 measured as (

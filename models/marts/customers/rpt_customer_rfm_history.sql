@@ -1,5 +1,6 @@
 -- One row per customer and month, from the month of the first sale on; the running month is rpt_customer_rfm.
--- Scores compare the customers of one date with each other: a customer's score can change while the customer rests.
+-- Unless rfm_scoring is fixed, scores compare the customers of one date with each other: a customer's score can change
+-- because others bought more.
 with
 
 {% call touched('month_start_date') %}
