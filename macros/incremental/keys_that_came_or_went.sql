@@ -1,6 +1,6 @@
 {#-
     The keys by which this model and a table of the keys that exist disagree: rows deleted for good, and rows that are
-    back. Asked only when the table of keys was loaded anew, for it looks at all of them: first at the checksums of blocks
+    back. Asked only when the shop was loaded, for it looks at all keys: first at the checksums of blocks
     of 1024 keys, then at the keys of those blocks whose checksums differ.
 -#}
 {% macro keys_that_came_or_went(table_name, key_table_name, key) -%}
@@ -11,7 +11,7 @@
         {{ name }}_blocks as (
             select {{ key }} >> 10 as block, count(*) as key_count, bit_xor({{ number_from_hash(key) }}) as checksum
             from {{ relation }}
-            where exists (select 1 from {{ keys }} where {{ is_loaded(keys) }})
+            where {{ has_new_loads(keys) }}
             group by {{ key }} >> 10
         ){{ ',' if not loop.last }}
         {%- endfor %}

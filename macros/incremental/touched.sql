@@ -85,18 +85,35 @@
     {{ found_in(source(source_name, table_name), is_touched(key), 'row_place') if is_incremental() else 'true' }}
 {%- endmacro %}
 
-{#- The keys of the raw rows that came with new loads. -#}
-{% macro loaded(source_name, table_name, key) -%}
+{#-
+    The keys of the raw rows that came with new loads. A table of which no row is older came anew as a whole and may lack
+    rows that were there before: then also all keys that the model holds, or those of which `held` is true.
+-#}
+{% macro loaded(source_name, table_name, key, held_key=none, held='true') -%}
     {%- set raw = source(source_name, table_name) -%}
     select {{ key }} from {{ raw }} where {{ is_loaded(raw) }}
+    union all
+    select {{ held_key or key }} from {{ this }}
+    where
+        {{ has_new_loads(raw) }}
+        and not exists (select 1 from {{ raw }} where not ({{ is_loaded(raw) }}))
+        and {{ held }}
 {%- endmacro %}
 
 {#- The condition for the rows of a raw table that came with new loads. -#}
 {% macro is_loaded(raw) -%}
-    _dlt_load_id in (
-        select loads.load_id from {{ build_state('loads') }} as loads
-        where loads.dataset = '{{ raw.schema }}' and loads.change_number > {{ digested_number() }}
-    )
+    _dlt_load_id in ({{ new_loads(raw) }})
+{%- endmacro %}
+
+{#- Whether anything was loaded into the dataset of a raw table since the model was built. -#}
+{% macro has_new_loads(raw) -%}
+    exists ({{ new_loads(raw) }})
+{%- endmacro %}
+
+{#- The loads into the dataset of a raw table that the model has not seen. -#}
+{% macro new_loads(raw) -%}
+    select loads.load_id from {{ build_state('loads') }} as loads
+    where loads.dataset = '{{ raw.schema }}' and loads.change_number > {{ digested_number() }}
 {%- endmacro %}
 
 {#- The values of a column in rows of another incremental model that came, went or changed since this one was built. -#}

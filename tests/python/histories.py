@@ -9,9 +9,7 @@ import duckdb
 SHOP, API, FILES = "raw_shop", "raw_api", "raw_files"
 LATER = ", updated_at = updated_at + interval '{hours}' hour"
 # The API's fields are text.
-API_CHANGED = (
-    "_dlt_load_id = '{load}', updated_at = strftime(updated_at::timestamptz + interval '{hours}' hour, '%xT%XZ')"
-)
+API_LATER = ", updated_at = strftime(updated_at::timestamptz + interval '{hours}' hour, '%xT%XZ')"
 
 
 def flip(column: str, one: str, other: str) -> str:
@@ -41,13 +39,19 @@ def update(table: str, key: str, assignments: str, most: int = 6, extra: tuple[s
 
 
 def update_api(table: str, key: str, assignments: str, most: int = 6) -> Change:
-    """Rows of a table of the API get other values, and a later `updated_at`."""
+    """Rows of a table of the API get other values, and a later `updated_at` unless they say another."""
+    assignments += ", _dlt_load_id = '{load}'" + (API_LATER if "updated_at =" not in assignments else "")
     return Change(
         API,
         f"select {key} from raw_api.{table}",
-        (f"update raw_api.{table} set {assignments}, {API_CHANGED} where {key} in ({{keys}})",),
+        (f"update raw_api.{table} set {assignments} where {key} in ({{keys}})",),
         most,
     )
+
+
+def dated(column: str) -> str:
+    """The assignments that move a time by a year, and the row's own change with it."""
+    return ", ".join(f"{name} = replace({name}, '2024-', '2025-')" for name in (column, "updated_at"))
 
 
 def events(dataset: str, changed_record: str, most: int = 8) -> Change:
@@ -176,7 +180,7 @@ CHANGES: dict[str, Change] = {
     "payments fail": update_api("payments", "payment_id", flip("status", "failed", "succeeded")),
     "payments move": update_api("payments", "payment_id", "order_id = (order_id::bigint + 1)::text"),
     "payments unreadable": update_api("payments", "payment_id", flip("amount", "none", "5.00")),
-    "payments dated": update_api("payments", "payment_id", "created_at = replace(created_at, '2024-', '2025-')"),
+    "payments dated": update_api("payments", "payment_id", dated("created_at")),
     "refunds come": Change(
         API,
         "select order_item_id from raw_shop.order_items where product_id is not null",
@@ -192,7 +196,7 @@ CHANGES: dict[str, Change] = {
     ),
     "refunds change": update_api("refunds", "refund_id", "lines = '[]', adjustment_amount = '3.00'", 3),
     "refunds move": update_api("refunds", "refund_id", "order_id = (order_id::bigint + 1)::text", 3),
-    "refunds dated": update_api("refunds", "refund_id", "refunded_at = replace(refunded_at, '2024-', '2025-')", 3),
+    "refunds dated": update_api("refunds", "refund_id", dated("refunded_at"), 3),
     "rates corrected": Change(
         API,
         "select _record_key from raw_api.fx_rates where currency <> 'EUR'",

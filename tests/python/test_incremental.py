@@ -23,6 +23,7 @@ from traps import BUILT, BUILT_EMPTY, UNIT_TESTED, VERSIONED, Trap
 HISTORIES = int(os.environ.get("STOREHOUSE_HISTORIES", "20"))
 # What is rebuilt whole each time follows from these: `test_every_mart_follows` builds all of it, once.
 INCREMENTAL = ["--select", "config.materialized:incremental", "+config.materialized:incremental"]
+EVERYTHING = ["--exclude", "path:models/marts/ops", "path:models/staging/ops"]
 HISTORY_OF_CUSTOMERS = ["--select", "+dim_customers_history"]
 QUIET = ["--quiet", "--log-level-file", "none", "--no-write-json"]
 
@@ -190,14 +191,36 @@ def test_increments_end_where_a_full_refresh_does(seed: int, built: Path, build:
 
 def test_every_mart_follows(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
-    everything = ["--exclude", "path:models/marts/ops", "path:models/staging/ops"]
     load(History(0), build.warehouse, kinds=20)
-    build.repeat(*everything)
+    build.repeat(*EVERYTHING)
     incremental = set_aside(build.warehouse, "incremental")
-    build.repeat(*everything)
+    build.repeat(*EVERYTHING)
     assert not differences(incremental, build.warehouse), "a second build changed something"
-    assert build("--full-refresh", *everything)
+    build.repeat("--full-refresh", *EVERYTHING)
     assert not differences(incremental, build.warehouse)
+
+
+def test_a_shop_may_be_paid_before_its_first_order_and_have_no_order_at_all(built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    for change in (
+        # Payments of the first order, and a refund that its provider dates before the order
+        """
+        update raw_api.payments set created_at = '2023-01-02T23:30:00Z', _dlt_load_id = '9999999998'
+        where order_id = (select order_id from marts.fct_orders order by ordered_at limit 1)::text;
+        update raw_api.refunds set refunded_at = '2023-01-02T23:30:00Z', _dlt_load_id = '9999999998'
+        where refund_id = (select max(refund_id) from marts.fct_refunds where is_sale);
+        insert into raw_api._dlt_loads values ('9999999998', 'api', 0, now(), '')
+        """,
+        """
+        delete from raw_shop.orders;
+        insert into raw_shop._dlt_loads values ('9999999999', 'shop', 0, now(), '')
+        """,
+    ):
+        execute(build.warehouse, change)
+        build.repeat(*EVERYTHING)
+        incremental = set_aside(build.warehouse, "incremental")
+        build.repeat("--full-refresh", *EVERYTHING)
+        assert not differences(incremental, build.warehouse)
 
 
 def test_the_order_of_loads_changes_nothing(built: Path, build: Builder) -> None:
@@ -398,6 +421,60 @@ def test_lines_are_missed_at_the_edges_of_blocks_of_keys(built: Path, build: Bui
             assert connection.execute(held).fetchall() == [(expected,)]
 
 
+# What leaves raw without a row that says so.
+VANISHED = {
+    "lines, told by change data capture": [
+        "delete from raw_shop.order_item_keys where order_item_id in "
+        "(select order_item_id from marts.fct_order_lines where is_sale order by order_item_id desc limit 3)",
+    ],
+    "all lines": ["delete from raw_shop.order_item_keys"],
+    "lines of files that were written anew": [
+        statement.format(dataset=dataset)
+        for dataset in ("clickstream", "inventory_events")
+        for statement in (
+            "create table {dataset}_again as select file_path, row_number() over (order by file_path desc) as number "
+            "from raw_files.file_manifest where dataset = '{dataset}' limit 2",
+            # One lost its end, the other everything.
+            "delete from raw_files.{dataset} where file_path in (select file_path from {dataset}_again "
+            "where number = 1 or line_number > 2)",
+            "update raw_files.{dataset} set _dlt_load_id = '9999999999' "
+            "where file_path in (select file_path from {dataset}_again)",
+            "update raw_files.file_manifest set _dlt_load_id = '9999999999' "
+            "where file_path in (select file_path from {dataset}_again)",
+        )
+    ],
+    "rows of tables that were loaded anew": [
+        statement.format(table=table, key=key)
+        for table, key in {
+            "raw_shop.orders": "order_id",
+            "raw_shop.customers": "customer_id",
+            "raw_api.payments": "payment_id",
+            "raw_api.refunds": "refund_id",
+            "raw_api.sessions": "session_id",
+        }.items()
+        for statement in (
+            "delete from {table} where {key} in (select {key} from {table} order by hash({key}) limit 5)",
+            "update {table} set _dlt_load_id = '9999999999'",
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("what", VANISHED)
+def test_what_vanishes_from_raw_vanishes_from_the_models(what: str, built: Path, build: Builder) -> None:
+    shutil.copy(built, build.warehouse)
+    loads = (
+        f"insert into raw_{name}._dlt_loads values ('9999999999', '{name}', 0, now(), '')"
+        for name in ("shop", "api", "files")
+    )
+    execute(build.warehouse, *VANISHED[what], *loads)
+    build.repeat()
+    incremental = set_aside(build.warehouse, "incremental")
+    assert differences(incremental, built), "nothing vanished: this test tests nothing"
+    build.repeat("--full-refresh", *INCREMENTAL)
+    assert not differences(incremental, build.warehouse)
+
+
 def test_stock_that_moves_after_the_last_day_comes_in_with_it(built: Path, build: Builder) -> None:
     shutil.copy(built, build.warehouse)
     # A product that nothing moved of before
@@ -442,7 +519,8 @@ def test_a_return_counts_from_its_day_on_when_the_last_day_moves(built: Path, bu
     # One of somebody who has nothing to do with the orders that come and go
     dated_ahead = """
         update raw_api.refunds
-        set refunded_at = (select strftime(min(ordered_at) + interval 1 day, '%Y-%m-%dT%H:%M:%SZ') from later)
+        set refunded_at = (select strftime(min(ordered_at) + interval 1 day, '%Y-%m-%dT%H:%M:%SZ') from later),
+            updated_at = (select strftime(min(ordered_at) + interval 1 day, '%Y-%m-%dT%H:%M:%SZ') from later)
         where refund_id = (
             select max(refund_id) from marts.fct_refunds
             where

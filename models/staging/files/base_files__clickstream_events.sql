@@ -2,6 +2,10 @@ with
 
 {% call touched(['file_path', 'line_number']) %}
 {{ loaded('files', 'clickstream', 'file_path, line_number') }}
+union all
+-- A file that was read anew may have lost lines.
+select held.file_path, held.line_number from {{ this }} as held
+where held.file_path in ({{ loaded('files', 'file_manifest', 'file_path') }})
 {% endcall %}
 
 source as (

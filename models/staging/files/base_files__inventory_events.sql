@@ -3,9 +3,16 @@
 with
 
 {% call touched(['file_path', 'line_number']) %}
-{{ loaded('files', 'inventory_events', 'file_path, line_number') }}
+{{ loaded('files', 'inventory_events', 'file_path, line_number', held="file_path not like 'kafka:%'") }}
 union all
-{{ loaded('stream', 'inventory_events', kafka_partition_path ~ ' as file_path, kafka_offset as line_number') }}
+-- A file that was read anew may have lost lines.
+select held.file_path, held.line_number from {{ this }} as held
+where held.file_path in ({{ loaded('files', 'file_manifest', 'file_path') }})
+union all
+{{ loaded(
+    'stream', 'inventory_events', kafka_partition_path ~ ' as file_path, kafka_offset as line_number',
+    held_key='file_path, line_number', held="file_path like 'kafka:%'"
+) }}
 {% endcall %}
 
 -- Movements arrive as files, by Kafka, or both. A partition of a topic is read like a file, an offset like a line.
