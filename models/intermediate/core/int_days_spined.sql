@@ -4,7 +4,7 @@ with
 
 bounds as (
     select
-        first_date,
+        calendar_start_date,
         greatest(as_of_date, last_date) as last_date
     from {{ ref('int_calendar_bounds_derived') }}
 ),
@@ -23,7 +23,7 @@ final as (
     from spine
     inner join bounds
         on
-            spine.date_day >= bounds.first_date
+            spine.date_day >= bounds.calendar_start_date
             and extract(year from spine.date_day) <= extract(year from bounds.last_date)
 )
 

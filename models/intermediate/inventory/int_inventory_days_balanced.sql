@@ -48,7 +48,11 @@ union all
 select held.product_id, held.date_day
 from {{ this }} as held
 inner join {{ ref('int_calendar_bounds_derived') }} as bounds
-    on held.date_day < bounds.first_date or held.date_day > bounds.as_of_date
+    on
+        held.date_day < bounds.first_date
+        or held.date_day > bounds.as_of_date
+        -- Without any order there is no such day.
+        or bounds.as_of_date is null
 {% endcall %}
 
 days as (

@@ -50,7 +50,7 @@ joined as (
         order_lines.cogs_amount,
         coalesce(order_lines.line_type, 'removed') as line_type,
         {{ minor_units('refunds.currency') }} as minor_units,
-        {{ to_local_date('refunds.refunded_at', 'orders.timezone') }} as refund_date
+        greatest({{ to_local_date('refunds.refunded_at', 'orders.timezone') }}, orders.order_date) as refund_date
     from refund_lines
     inner join refunds on refund_lines.refund_id = refunds.refund_id
     inner join orders on refunds.order_id = orders.order_id

@@ -1,4 +1,5 @@
--- One row per refund, on the store-local day of the refund, never of the order: a refund today changes no closed day.
+-- One row per refund, on the store-local day of the refund, not of the order: a refund today changes no closed day. One
+-- that is dated before its order stands on the order's day, for nothing goes back before it was sold.
 -- Refunds of orders that are no sale are here too: filter on is_sale before adding up.
 {%- set line_measures = ['returns', 'charge_refund', 'gift_card_refund', 'adjustment', 'tax_refund', 'cogs_return'] %}
 {%- set money_measures = [
@@ -53,7 +54,7 @@ dated as (
         orders.store_id,
         orders.identity_key,
         orders.is_sale,
-        {{ to_local_date('refunds.refunded_at', 'orders.timezone') }} as refund_date
+        greatest({{ to_local_date('refunds.refunded_at', 'orders.timezone') }}, orders.order_date) as refund_date
     from refunds
     inner join orders on refunds.order_id = orders.order_id
 ),

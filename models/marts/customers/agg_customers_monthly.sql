@@ -35,7 +35,7 @@ select customers.identity_key, new_months.month_start_date
 from (
     select months.month_start_date, {{ last_held }} as held_until
     from {{ ref('int_months_completed') }} as months
-    where months.month_start_date not in ({{ held_months }})
+    where months.month_start_date > {{ last_held }}
 ) as new_months
 inner join (
     select held.identity_key, held.as_of_date as held_until from {{ this }} as held

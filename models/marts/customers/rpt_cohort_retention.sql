@@ -63,17 +63,16 @@ movements as (
     from refunds
 ),
 
--- A refund that is dated before its order belongs to the cohort's first month.
 activity as (
     select
         customers.cohort_month,
-        greatest(movements.month_start_date, customers.cohort_month) as month_start_date,
+        movements.month_start_date,
         count(distinct case when movements.order_id is not null then movements.identity_key end) as active_customers,
         count(movements.order_id) as orders,
         sum(movements.amount) as net_sales_amount
     from movements
     inner join customers on movements.identity_key = customers.identity_key
-    group by customers.cohort_month, greatest(movements.month_start_date, customers.cohort_month)
+    group by customers.cohort_month, movements.month_start_date
 ),
 
 -- Every cohort with every age that the oldest cohort has reached: a table without holes, ready to be turned.

@@ -31,6 +31,7 @@ bounds as (
         as_of_date,
         {{ dbt.dateadd('day', -dead_days, 'as_of_date') }} as dead_since
     from {{ ref('int_calendar_bounds_derived') }}
+    where as_of_date is not null
 ),
 
 -- The product, its price and its cost as they were on that day.

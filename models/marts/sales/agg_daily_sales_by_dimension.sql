@@ -31,7 +31,10 @@ where
     )
 union all
 select held.date_day from {{ this }} as held
-where held.date_day > (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds)
+-- Without any order there is no such day.
+where coalesce(
+    held.date_day > (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds), true
+)
 {% endcall %}
 
 ledger as (

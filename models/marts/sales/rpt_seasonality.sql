@@ -152,11 +152,14 @@ compared as (
         sums_by_season.sales_amount,
         -- floats, because Spark would round these decimals before they are divided by once more
         {{ dbt.cast('sums_by_season.observed_days * totals_by_type.orders', 'double precision') }}
-        / totals_by_type.observed_days as expected_orders,
+        / nullif(totals_by_type.observed_days, 0) as expected_orders,
         {{ dbt.cast('sums_by_season.observed_days * totals_by_type.sales_amount', 'double precision') }}
-        / totals_by_type.observed_days as expected_sales_amount
+        / nullif(totals_by_type.observed_days, 0) as expected_sales_amount
     from sums_by_season
-    inner join totals_by_type on sums_by_season.season_type = totals_by_type.season_type
+    inner join totals_by_type
+        on
+            sums_by_season.season_type = totals_by_type.season_type
+            and totals_by_type.observed_days > 0
     inner join seasons
         on
             sums_by_season.season_type = seasons.season_type

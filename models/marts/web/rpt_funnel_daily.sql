@@ -15,7 +15,10 @@ select session_date from {{ ref('fct_sessions') }}
 where session_date not in (select held.session_date from {{ this }} as held)
 union all
 select held.session_date from {{ this }} as held
-where held.session_date > (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds)
+-- Without any order there is no such day.
+where coalesce(
+    held.session_date > (select bounds.as_of_date from {{ ref('int_calendar_bounds_derived') }} as bounds), true
+)
 {% endcall %}
 
 sessions as (
