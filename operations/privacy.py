@@ -20,6 +20,8 @@ from operations.settings import BACKUPS, DATA_DIR, EXPORTS, ROOT, TARGET, WAREHO
 from operations.steps import step
 
 HASH = "md5((select salt from raw_secrets.email_salt) || lower(trim({})))"
+# An address that is none would stand for everyone without one.
+IS_ADDRESS = "strpos({}, '@') > 1"
 HASHES = "(select email_hash from raw_secrets.forgotten)"
 CUSTOMERS = "(select customer_id from raw_secrets.forgotten)"
 
@@ -84,6 +86,9 @@ def forget(who: str) -> dict[str, int]:
     from operations.build import build
     from operations.publish import publish
 
+    who = who.strip()
+    if not who.isdecimal() and "@" not in who:
+        raise KindError(f"Whom? {who!r} is neither the number of a customer nor an e-mail address: CUSTOMER=42.")
     if TARGET == "spark":
         raise KindError(
             "Nobody can be forgotten on Spark yet: the earlier states of the lake's tables would keep them. "
@@ -110,12 +115,13 @@ def note_forgotten(warehouse: Warehouse, who: str) -> None:
     by_number = who.isdecimal()
     known = warehouse.query(
         f"""
-        select customer_id, {HASH.format("email")} from raw_shop.customers
+        select customer_id, case when {IS_ADDRESS.format("email")} then {HASH.format("email")} end
+        from raw_shop.customers
         where {"customer_id" if by_number else HASH.format("email")} = {"%s" if by_number else HASH.format("%s")}
         union
         select null, {HASH.format("guest_email")} from raw_shop.orders
         where {"customer_id" if by_number else HASH.format("guest_email")} = {"%s" if by_number else HASH.format("%s")}
-            and guest_email is not null
+            and {IS_ADDRESS.format("guest_email")}
         """,
         *([int(who)] * 2 if by_number else [who] * 2),
     )

@@ -341,6 +341,15 @@ def test_secrets_are_in_no_file_even_when_something_fails(published: Workspace) 
     assert found_in_files(published, secrets - {"canary-salt"}) == {}
 
 
+NOTE_FORGOTTEN = """
+from ingestion.warehouse import open_warehouse
+from operations import privacy
+with open_warehouse(privacy.DATA_DIR) as warehouse:
+    privacy.erase(warehouse)
+    privacy.note_forgotten(warehouse, sys.argv[1])
+"""
+
+
 def test_a_forgotten_person_is_gone_from_every_file_and_does_not_come_back(published: Workspace) -> None:
     [(customer, email, phone)] = published.shop(
         """
@@ -355,6 +364,12 @@ def test_a_forgotten_person_is_gone_from_every_file_and_does_not_come_back(publi
     person = {email, phone}
     before, form_before = published.warehouse(money), published.warehouse(form)
     assert "Nobody in raw" in operations(published, "forget", "99999999", check=False).stderr
+    for nobody in ("", " ", "Ann"):
+        assert "Whom?" in operations(published, "forget", nobody, check=False).stderr
+    [(nameless,)] = published.shop("select min(customer_id) from shop.customers where trim(email) = ''")
+    published.run(sys.executable, "-c", NOTE_FORGOTTEN, str(nameless))
+    hashes = f"select email_hash from raw_secrets.forgotten where customer_id = {nameless}"
+    assert published.warehouse(hashes) == [(None,)], "everyone without an address would be erased"
     operations(published, "backup")
     told = operations(published, "forget", str(customer)).stdout
     assert "raw_shop.customers: 1 rows" in told and "raw_shop.orders: " in told
