@@ -167,7 +167,7 @@ final as (
         {{ money('net_sales + shipping + taxes') }} as total_sales,
         {{ money('cogs') }} as cogs,
         {{ money('net_sales - cogs') }} as gross_profit,
-        {{ quotient('100 * (net_sales - cogs)', 'net_sales') }} as gross_margin_pct,
+        {{ quotient('100 * (net_sales - cogs)', 'greatest(net_sales, 0)') }} as gross_margin_pct,
         cast(lines_without_cost as integer) as lines_without_cost,
 
         -- orders and customers

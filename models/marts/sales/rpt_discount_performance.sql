@@ -91,7 +91,7 @@ final as (
         {{ money('summed.net_sales - summed.cogs') }} as gross_profit,
         {{ quotient('100 * summed.discounts', 'summed.gross_sales') }} as discount_pct,
         {{ quotient('summed.sold', 'summed.orders') }} as average_order_value,
-        {{ quotient('100 * (summed.net_sales - summed.cogs)', 'summed.net_sales') }}
+        {{ quotient('100 * (summed.net_sales - summed.cogs)', 'greatest(summed.net_sales, 0)') }}
             as gross_margin_pct,
         cast(summed.lines_without_cost as integer) as lines_without_cost,
 

@@ -127,7 +127,7 @@ final as (
         ] -%}
         {{ money(sign ~ 'ranked.' ~ measure) }} as {{ measure }},
         {% endfor -%}
-        {{ quotient('100 * ranked.gross_profit', 'ranked.net_sales') }} as gross_margin_pct,
+        {{ quotient('100 * ranked.gross_profit', 'greatest(ranked.net_sales, 0)') }} as gross_margin_pct,
         {{ quotient('100 * greatest(ranked.net_sales, 0)', 'ranked.month_amount') }}
             as net_sales_share_pct,
 
