@@ -6,7 +6,7 @@ import shutil
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -292,3 +292,14 @@ def test_as_of_date_reproduces_a_past_day(pipeline: Workspace) -> None:
     assert pipeline.warehouse("select max(date_day) from marts.agg_daily_sales") == [(as_of,)]
     assert_daily_sales_agree(pipeline, as_of)
     assert pipeline.warehouse("select min(recency_days) >= 0 from marts.rpt_customer_rfm") == [(True,)]
+
+    # A part alone would stay on the other day.
+    part = ("build", *WITHOUT_TESTS, "--select", "agg_daily_sales", "--vars")
+    pipeline.dbt(*part, f"{{as_of_date: '{as_of}'}}")
+    refused = pipeline.dbt(*part, f"{{as_of_date: '{as_of - timedelta(days=1)}'}}", check=False)
+    assert refused.returncode and f"the tables stand on {as_of}" in refused.stdout
+    refused = pipeline.dbt(*part, "{as_of_date: 30.06.2025}", check=False)
+    assert refused.returncode and "write a day as 2025-06-30" in refused.stdout
+    later = "{as_of_date: 2099-01-01}"
+    refused = pipeline.dbt("build", "--select", "int_calendar_bounds_derived", "--vars", later, check=False)
+    assert refused.returncode and "FAIL 1 assert_as_of_date_is_a_day_of_the_data" in refused.stdout
