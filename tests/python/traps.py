@@ -162,8 +162,8 @@ UNIT_TESTED = [
     Trap(
         22,
         "model.fct_orders",
-        "(partition by identity_key order by ordered_at, order_id)",
-        "(partition by identity_key order by ordered_at)",
+        "(partition by identity_key order by order_date, ordered_at, order_id)",
+        "(partition by identity_key order by order_date, ordered_at)",
         "fct_orders__numbers_the_sales_of_each_identity",
     ),
     Trap(
