@@ -1,13 +1,12 @@
 -- If this fails, chance decides which of two equal customers looks better (ntile does that, and says so).
+{%- set reports = ['rpt_customer_rfm', 'rpt_customer_rfm_history'] %}
+
 with
 
-history as (
-    select * from {{ ref('rpt_customer_rfm_history') }}
-    where scoring_method <> 'ntile'
-),
-
-compared as (
+scores as (
+    {% for report in reports %}
     select
+        '{{ report }}' as report,
         identity_key,
         as_of_date,
         recency_days,
@@ -15,11 +14,20 @@ compared as (
         monetary_amount,
         recency_score,
         frequency_score,
-        monetary_score,
-        min(recency_score) over (partition by as_of_date, recency_days) as lowest_recency_score,
-        min(frequency_score) over (partition by as_of_date, frequency) as lowest_frequency_score,
-        min(monetary_score) over (partition by as_of_date, monetary_amount) as lowest_monetary_score
-    from history
+        monetary_score
+    from {{ ref(report) }}
+    where scoring_method <> 'ntile'
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+),
+
+compared as (
+    select
+        *,
+        min(recency_score) over (partition by report, as_of_date, recency_days) as lowest_recency_score,
+        min(frequency_score) over (partition by report, as_of_date, frequency) as lowest_frequency_score,
+        min(monetary_score) over (partition by report, as_of_date, monetary_amount) as lowest_monetary_score
+    from scores
 )
 
 select * from compared
