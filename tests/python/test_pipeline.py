@@ -285,9 +285,12 @@ def test_failed_tests_show_their_rows(pipeline: Workspace) -> None:
     assert "assert_seasons_expect_what_was_sold: 1 rows (fail)" in shown and "weekday" in shown
 
 
-def test_as_of_date_reproduces_a_past_day(pipeline: Workspace) -> None:
-    [(as_of,)] = pipeline.warehouse("select max(date_day) - 40 from marts.agg_daily_sales")
+# The last day of a month, when two reports tell the same scores; and a day amid an earlier month.
+@pytest.mark.parametrize("past_day", ["date_trunc('month', max(date_day))::date - 1", "max(date_day) - 40"])
+def test_as_of_date_reproduces_a_past_day(past_day: str, pipeline: Workspace) -> None:
+    [(as_of,)] = pipeline.warehouse(f"select {past_day} from marts.agg_daily_sales")
     pipeline.dbt("build", *WITHOUT_TESTS, "--vars", f"{{as_of_date: '{as_of}'}}")
+    pipeline.dbt("test", "--select", "assert_scores_of_a_month_end_agree", "--vars", f"{{as_of_date: '{as_of}'}}")
 
     assert pipeline.warehouse("select max(date_day) from marts.agg_daily_sales") == [(as_of,)]
     assert_daily_sales_agree(pipeline, as_of)
