@@ -342,6 +342,7 @@ def test_secrets_are_in_no_file_even_when_something_fails(published: Workspace) 
 
 
 NOTE_FORGOTTEN = """
+import sys
 from ingestion.warehouse import open_warehouse
 from operations import privacy
 with open_warehouse(privacy.DATA_DIR) as warehouse:
