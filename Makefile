@@ -4,7 +4,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-SIZE ?= small
+# Of a new demo shop; without it the shop that exists stays, and a new one is small
+SIZE ?=
 DAYS ?= 1
 SELECT ?=
 PORT ?= 8080
@@ -27,6 +28,8 @@ STATE := $(STOREHOUSE_DATA_DIR)/state
 BIN := .venv/bin
 PY := $(BIN)/python
 READY := .venv/.storehouse-setup
+# Of the demo shop that exists
+SHOP_SIZE = $(shell sed -n 's/.*"size": "\([a-z]*\)".*/\1/p' $(STOREHOUSE_DATA_DIR)/demo_shop/state.json 2>/dev/null)
 # Commands that use the warehouse of TARGET
 IN := $(if $(filter-out dev ci,$(TARGET)),$(PY) -m warehouses with $(TARGET) --)
 step = @printf '\n\033[1m▸ %s\033[0m\n' "$(1)"
@@ -71,9 +74,9 @@ spark-setup: .venv/.storehouse-spark ## Install Spark too, for TARGET=spark
 ##@ The demo shop
 
 .PHONY: demo
-demo: setup ## Start the demo shop: SIZE=tiny|small|large
+demo: setup ## Start the demo shop: SIZE=tiny|small|large for a new one
 	$(call step,Demo shop)
-	@$(PY) -m demo_shop start --size $(SIZE) --write-secrets
+	@$(PY) -m demo_shop start $(if $(SIZE),--size $(SIZE)) --write-secrets
 
 .PHONY: demo-advance
 demo-advance: setup ## Let DAYS=1 or more pass in the shop
@@ -102,7 +105,7 @@ demo-incident: setup ## Watch a provider rename a field on Friday night, in a sh
 warehouse: setup $(if $(filter spark,$(TARGET)),spark-setup) ## Start the warehouse of TARGET=postgres|spark; DuckDB needs no start
 ifneq ($(IN),)
 	$(call step,Warehouse)
-	@$(PY) -m warehouses start $(TARGET) $(if $(filter-out large,$(SIZE)),--small)
+	@$(PY) -m warehouses start $(TARGET) $(if $(filter large,$(SIZE) $(SHOP_SIZE)),,--small)
 endif
 
 .PHONY: ingest
@@ -184,7 +187,7 @@ alert: setup ## Tell what is wrong and was not told yet; failed steps and publis
 
 .PHONY: bench-build
 bench-build: setup ## Measure a day's build as history grows 16 times: SIZE=tiny|small|large HISTORY=1|4|16 for one step
-	@$(PY) benchmarks/build.py --size $(SIZE) $(if $(HISTORY),--history $(HISTORY))
+	@$(PY) benchmarks/build.py --size $(or $(SIZE),small) $(if $(HISTORY),--history $(HISTORY))
 
 .PHONY: bench-ingest
 bench-ingest: setup ## Measure ingestion beside the fastest ways there are: ROWS=1000000 (5000000 takes eight minutes)

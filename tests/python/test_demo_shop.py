@@ -331,6 +331,16 @@ def test_stop_and_start_keep_the_shop_and_its_ports(tiny_shop: Workspace) -> Non
     assert fingerprint(tiny_shop) == before
 
 
+def test_make_without_a_size_keeps_the_shop_there_is(tiny_shop: Workspace) -> None:
+    planned = tiny_shop.run("make", "--dry-run", "demo", MAKEFLAGS="").stdout.splitlines()[-1]
+    assert planned.startswith(".venv/bin/python -m demo_shop start")
+    # The connections of this repository's own shop stay as they are.
+    assert "already running" in tiny_shop.run(*planned.replace("--write-secrets", "").split()).stdout
+    warehouse = ("make", "--dry-run", "warehouse", "TARGET=postgres")
+    assert "--small" in tiny_shop.run(*warehouse, MAKEFLAGS="").stdout
+    assert "--small" not in tiny_shop.run(*warehouse, "SIZE=large", MAKEFLAGS="").stdout
+
+
 def test_another_size_or_seed_needs_a_reset(tiny_shop: Workspace) -> None:
     for option in (("--size", "small"), ("--seed", "1"), ("--days", "10")):
         result = tiny_shop.demo("start", *option, check=False)
