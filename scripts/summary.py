@@ -120,14 +120,14 @@ def yesterday(query: Query) -> str:
     """The last complete day in one sentence: the day before `as_of_date`, which may still be going on."""
     days = query(
         """
-        select date_day, orders, net_sales, returns, gross_margin_pct
+        select date_day, orders, currency, net_sales, returns, gross_margin_pct
         from marts.agg_daily_sales order by date_day desc limit 1 offset 1
         """
     )
     if not days:
         return "no day is complete yet"
-    [(day, orders, net_sales, returns, margin)] = days
-    sentence = f"[bold]EUR {net_sales:,.2f}[/bold] net from {orders:,} orders, {returns:,.2f} returned"
+    [(day, orders, currency, net_sales, returns, margin)] = days
+    sentence = f"[bold]{currency} {net_sales:,.2f}[/bold] net from {orders:,} orders, {returns:,.2f} returned"
     return f"{sentence}{'' if margin is None else f', margin {margin:.1f}%'} ({day:%A}, {day})"
 
 

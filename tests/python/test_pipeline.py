@@ -126,6 +126,14 @@ def test_the_summary_says_what_the_run_did(pipeline: Workspace) -> None:
     assert f"EUR {net_sales:,.2f} net" in printed
 
 
+def test_the_summary_names_the_reporting_currency(pipeline: Workspace) -> None:
+    set_currency = "update marts.agg_daily_sales set currency = '{}'"
+    for currency in ("CHF", "EUR"):
+        with duckdb.connect(str(pipeline.data_dir / "warehouse.duckdb")) as connection:
+            connection.execute(set_currency.format(currency))
+        assert f"{currency} " in pipeline.run(sys.executable, "scripts/summary.py").stdout
+
+
 def test_the_dashboard_draws_the_published_marts(pipeline: Workspace, browser: Browser) -> None:
     pipeline.run(sys.executable, "-m", "operations", "publish")
     pipeline.run(sys.executable, "-m", "dashboards")
