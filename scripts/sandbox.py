@@ -14,6 +14,7 @@ import duckdb
 
 from ingestion.errors import KindError
 from operations.lock import only_writer
+from operations.settings import quote
 
 DATA_DIR = Path(os.environ.get("STOREHOUSE_DATA_DIR", "data"))
 STATE = DATA_DIR / "state"
@@ -21,7 +22,7 @@ SANDBOX = DATA_DIR / "sandbox.duckdb"
 WAREHOUSE = DATA_DIR / "warehouse.duckdb"
 TARGET = DATA_DIR / "sandbox"
 DBT = Path(sys.executable).parent / "dbt"
-ROWS = 10
+ROWS, WIDTH = 10, 160
 
 
 def build(selection: list[str]) -> int:
@@ -35,31 +36,67 @@ def build(selection: list[str]) -> int:
     ).returncode
 
 
-def models_built() -> list[str]:
-    """The tables and views of the last build here, as schema.name."""
-    results = json.loads((TARGET / "run_results.json").read_text())["results"]
-    return [
-        result["relation_name"].replace('"', "").partition(".")[2]
-        for result in results
-        if result["unique_id"].startswith("model.") and result["status"] == "success"
-    ]
+def models_built(done: list[dict]) -> list[dict]:
+    """The models among what was done, as dbt's manifest describes them."""
+    nodes = json.loads((TARGET / "manifest.json").read_text())["nodes"] if done else {}
+    names = [result["unique_id"] for result in done if result["status"] == "success"]
+    return [nodes[name] for name in names if name.startswith("model.")]
 
 
-def describe(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Compare a model in the sandbox with the one in the warehouse, and show some of its rows: changed ones, if any."""
-    new, old = f"sandbox.{name}", f"warehouse.{name}"
-    [(rows,)] = connection.sql(f"select count(*) from {new}").fetchall()
-    shown = f"from {new}"
+def columns(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """The columns of a table, each with its type; none when there is no such table."""
     try:
-        changed = f"(from {new} except all from {old})"
-        [(after,)] = connection.sql(f"select count(*) from {changed}").fetchall()
-        [(before,)] = connection.sql(f"select count(*) from (from {old} except all from {new})").fetchall()
-        verdict = f"{after:,} are new or changed, {before:,} of the warehouse are gone"
-        shown = f"from {changed}" if after else shown
-    except (duckdb.CatalogException, duckdb.BinderException):
-        verdict = "the warehouse has no table with these columns"
-    print(f"\n▸ {name}: {rows:,} rows; {verdict}", flush=True)
-    connection.sql(f"{shown} limit {ROWS}").show(max_width=160)
+        return {name: kind for name, kind, *_ in connection.sql(f"describe {table}").fetchall()}
+    except duckdb.CatalogException:
+        return {}
+
+
+def describe(connection: duckdb.DuckDBPyConnection, node: dict) -> None:
+    """Compare a model in the sandbox with the one in the warehouse, and show some of its rows: changed ones, if any."""
+    name = f"{node['schema']}.{node['alias']}"
+    new, old = columns(connection, f"sandbox.{name}"), columns(connection, f"warehouse.{name}")
+    [(rows,)] = connection.sql(f"select count(*) from sandbox.{name}").fetchall()
+    print(f"\n▸ {name}: {rows:,} rows; ", end="", flush=True)
+    if not old:
+        print("the warehouse has no such table yet", flush=True)
+        return connection.sql(f"from sandbox.{name} limit {ROWS}").show(max_width=WIDTH)
+
+    common = [column for column, kind in new.items() if old.get(column) == kind]
+    unique = node["config"].get("unique_key") or []
+    key = node.get("primary_key") or ([unique] if isinstance(unique, str) else unique)
+    # Without a key in both, a row is the same when all of it is.
+    key = key if key and set(key) <= set(common) else common
+    compared = [column for column in common if column not in key]
+    same_key = " and ".join(f"new.{quote(column)} is not distinct from old.{quote(column)}" for column in key)
+    differs = {column: f"new.{quote(column)} is distinct from old.{quote(column)}" for column in compared}
+    changed = f"new.here and old.here and ({' or '.join(differs.values()) or 'false'})"
+    pairs = f"""
+        from (select *, true as here from sandbox.{name}) as new
+        full join (select *, true as here from warehouse.{name}) as old on {same_key or "false"}
+    """
+    counted = ["old.here is null", changed, "new.here is null", *(f"{changed} and {rule}" for rule in differs.values())]
+    [(added, edited, gone, *by_column)] = connection.sql(
+        f"select {', '.join(f'count(*) filter ({rule})' for rule in counted)} {pairs}"
+    ).fetchall()
+    changes = {column: count for column, count in zip(compared, by_column, strict=True) if count}
+    facts = {
+        "differs in": [f"{column} ({count:,})" for column, count in changes.items()],
+        "new columns": [f"{column} {kind}" for column, kind in new.items() if column not in common],
+        "lost columns": [f"{column} {kind}" for column, kind in old.items() if column not in common],
+    }
+    print(f"{added:,} new, {edited:,} changed, {gone:,} gone", end="")
+    print(*(f"; {fact}: {', '.join(names)}" for fact, names in facts.items() if names), sep="", flush=True)
+
+    # What changed, beside the key; all columns when only rows came or nothing did.
+    keys = [f"new.{quote(column)}" for column in key]
+    seen = [f"{side}.{quote(column)} as {quote(f'{column} ({side})')}" for column in changes for side in ("old", "new")]
+    seen += [f"new.{quote(column)}" for column in new if column not in common]
+    seen = keys + (seen or [f"new.{quote(column)}" for column in compared])
+    shown = f"new.here and (old.here is null or {changed})" if added or edited else "new.here"
+    order = ["old.here nulls last", *keys]
+    connection.sql(f"select {', '.join(seen)} {pairs} where {shown} order by {', '.join(order)} limit {ROWS}").show(
+        max_width=WIDTH
+    )
 
 
 def main(selection: list[str]) -> int:
@@ -68,14 +105,15 @@ def main(selection: list[str]) -> int:
         raise KindError("There is nothing to compare with yet. Next: make build")
     with only_writer("try"):
         code = build(selection)
-        built = models_built() if SANDBOX.exists() else []
+        done = json.loads((TARGET / "run_results.json").read_text())["results"] if SANDBOX.exists() else []
+        built = models_built(done)
         if built:
             with duckdb.connect() as connection:
                 connection.execute("set TimeZone = 'UTC'")
                 connection.execute(f"attach '{SANDBOX}' as sandbox (read_only)")
                 connection.execute(f"attach '{WAREHOUSE}' as warehouse (read_only)")
-                for name in built:
-                    describe(connection, name)
+                for node in built:
+                    describe(connection, node)
     print(f"\n{'✗' if code else '✓'} {len(built)} models built in {SANDBOX}; the warehouse is as it was.")
     if code:
         print("  Nothing edited since the last make build? Then name a model: make try SELECT=model+")

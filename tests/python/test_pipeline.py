@@ -278,7 +278,7 @@ def test_a_model_is_tried_beside_the_warehouse(pipeline: Workspace) -> None:
     state.mkdir()
     shutil.copy(pipeline.data_dir / "target" / "manifest.json", state)
     tried = pipeline.run(sys.executable, "-m", "scripts.sandbox", "rpt_seasonality").stdout
-    assert "0 are new or changed, 0 of the warehouse are gone" in tried
+    assert "0 new, 0 changed, 0 gone" in tried
     assert "1 models built" in tried
 
 
