@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import duckdb
+import yaml
 
 from ingestion.errors import KindError
 from operations.lock import only_writer
@@ -21,19 +22,47 @@ STATE = DATA_DIR / "state"
 SANDBOX = DATA_DIR / "sandbox.duckdb"
 WAREHOUSE = DATA_DIR / "warehouse.duckdb"
 TARGET = DATA_DIR / "sandbox"
+RESULTS = TARGET / "run_results.json"
 DBT = Path(sys.executable).parent / "dbt"
+# What is not in the sandbox is read from the warehouse.
+HERE = ["--target", "sandbox", "--target-path", str(TARGET), "--defer", "--state", str(STATE)]
+EDITED = ["state:modified+"]
+BAD = ("error", "fail", "runtime error")
 ROWS, WIDTH = 10, 160
 
 
-def build(selection: list[str]) -> int:
-    """Build and test with dbt; its exit code."""
-    SANDBOX.unlink(missing_ok=True)
+def build(selection: list[str], *options: str) -> int:
+    """Build and test with dbt; its exit code. RESULTS says what it did, unless it did not come as far as building."""
+    for path in (SANDBOX, RESULTS):
+        path.unlink(missing_ok=True)
+    # Two things are no error here: that nothing is selected, which an empty RESULTS tells, and that a column goes.
+    warnings = yaml.safe_load(Path("dbt_project.yml").read_text())["flags"]["warn_error_options"]
+    warnings["warn"] += ["NoNodesForSelectionCriteria", "NothingToDo", "UnversionedBreakingChange"]
     return subprocess.run(
         [
-            *(DBT, "--quiet", "build", "--target", "sandbox", "--target-path", TARGET),
-            *("--defer", "--favor-state", "--state", STATE, "--select", *selection),
+            *(DBT, "--quiet", "build", *HERE, *options, "--warn-error-options", json.dumps(warnings)),
+            *("--favor-state", "--select", *selection),
         ]
     ).returncode
+
+
+def build_all_the_same(selection: list[str]) -> int:
+    """Build; and when only unit tests failed, build what they held up as well, so that its rows can be seen."""
+    code = build(selection)
+    bad = [result for result in results() if result["status"] in BAD]
+    if bad and all(result["unique_id"].startswith("unit_test.") and result["status"] == "fail" for result in bad):
+        print("\n▸ Unit tests failed. Building without them, to see the rows.", flush=True)
+        build(selection, "--exclude-resource-type", "unit_test")
+        if RESULTS.exists():
+            both = json.loads(RESULTS.read_text())
+            both["results"] += bad
+            RESULTS.write_text(json.dumps(both))
+    return code
+
+
+def results() -> list[dict]:
+    """What the last build here did with each model and test."""
+    return json.loads(RESULTS.read_text())["results"] if RESULTS.exists() else []
 
 
 def models_built(done: list[dict]) -> list[dict]:
@@ -99,13 +128,29 @@ def describe(connection: duckdb.DuckDBPyConnection, node: dict) -> None:
     )
 
 
+def advice(failed: list[dict]) -> str:
+    """What to do about a build that is not green."""
+    if not RESULTS.exists():
+        return "dbt did not come as far as building; it says why above."
+    if any('"raw_' in (result["message"] or "") for result in failed):
+        return "A model of staging reads raw data, which are not here: .venv/bin/dbt build --select base_shop__<table>+"
+    if any(result["status"] != "fail" for result in failed):
+        return "Mend the error that dbt shows above."
+    return "Next: make failures shows what the failed tests found."
+
+
 def main(selection: list[str]) -> int:
-    """Build, test and describe; 0 when all went well."""
+    """Build, test and describe; 0 when all went well, and when nothing was edited."""
     if not (STATE / "manifest.json").exists() or not WAREHOUSE.exists():
         raise KindError("There is nothing to compare with yet. Next: make build")
     with only_writer("try"):
-        code = build(selection)
-        done = json.loads((TARGET / "run_results.json").read_text())["results"] if SANDBOX.exists() else []
+        code = build_all_the_same(selection or EDITED)
+        done = results()
+        if RESULTS.exists() and not done:
+            if selection:
+                raise KindError(f"Nothing is called {' '.join(selection)}.")
+            print("✓ Nothing was edited since the last whole make build. For a model as it is: make try SELECT=model")
+            return code
         built = models_built(done)
         if built:
             with duckdb.connect() as connection:
@@ -116,13 +161,12 @@ def main(selection: list[str]) -> int:
                     describe(connection, node)
     print(f"\n{'✗' if code else '✓'} {len(built)} models built in {SANDBOX}; the warehouse is as it was.")
     if code:
-        print("  Nothing edited since the last make build? Then name a model: make try SELECT=model+")
-        print("  A model of staging reads raw data, which are not here: make build SELECT=model+")
+        print(f"  {advice([result for result in done if result['status'] in BAD])}")
     return code
 
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(sys.argv[1:] or ["state:modified+"]))
+        sys.exit(main(sys.argv[1:]))
     except KindError as error:
         sys.exit(f"✗ {error}")

@@ -3,6 +3,7 @@
 import functools
 import json
 import shutil
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Workspace
+from conftest import ROOT, Workspace
 from oracle import daily_sales
 from playwright.sync_api import Browser, Page
 
@@ -280,6 +281,45 @@ def test_a_model_is_tried_beside_the_warehouse(pipeline: Workspace) -> None:
     tried = pipeline.run(sys.executable, "-m", "scripts.sandbox", "rpt_seasonality").stdout
     assert "0 new, 0 changed, 0 gone" in tried
     assert "1 models built" in tried
+    staging = pipeline.run(sys.executable, "-m", "scripts.sandbox", "stg_shop__suppliers", check=False)
+    assert staging.returncode == 1 and "A model of staging reads raw data" in staging.stdout
+    unknown = pipeline.run(sys.executable, "-m", "scripts.sandbox", "no_such_model", check=False)
+    assert unknown.returncode == 1 and "Nothing is called no_such_model" in unknown.stderr
+
+
+def test_trying_an_edit_says_what_it_changes_and_what_is_wrong(pipeline: Workspace, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    leave_out = shutil.ignore_patterns(".git", ".venv", "data", "dbt_packages", "benchmarks", "docs", "python")
+    shutil.copytree(ROOT, project, ignore=leave_out)
+    (project / "dbt_packages").symlink_to(ROOT / "dbt_packages")
+
+    def run(module: str) -> subprocess.CompletedProcess[str]:
+        command = (sys.executable, "-m", f"scripts.{module}")
+        return subprocess.run(command, cwd=project, env=pipeline.env, capture_output=True, text=True, timeout=300)
+
+    def edit(suffix: str, before: str, after: str) -> None:
+        path = project / f"models/marts/sales/rpt_discount_performance.{suffix}"
+        text = path.read_text()
+        assert text.count(before) == 1, f"{before} is not there once"
+        path.write_text(text.replace(before, after))
+
+    nothing = run("sandbox")
+    assert nothing.returncode == 0 and "Nothing was edited" in nothing.stdout
+
+    edit("sql", "summed.cogs') }} as gross_profit", "summed.cogs + 1') }} as gross_profit")
+    edit("sql", "as lines_without_cost,\n\n", "as costless_lines,\n\n")
+    edit("yml", "- name: lines_without_cost", "- name: costless_lines")
+    edit("yml", "gross_margin_pct,lines_without_cost", "gross_margin_pct,costless_lines")
+    [(rows,)] = pipeline.warehouse("select count(*) from marts.rpt_discount_performance")
+    wrong = run("sandbox")
+    assert wrong.returncode == 1 and "make failures" in wrong.stdout
+    assert f"0 new, {rows} changed, 0 gone; differs in: gross_profit ({rows}); " in wrong.stdout
+    assert "new columns: costless_lines INTEGER; lost columns: lines_without_cost INTEGER" in wrong.stdout
+    assert "gross_profit (old) │ gross_profit (new) │ costless_lines" in wrong.stdout
+
+    edit("sql", "from summed\n", "from no_such_table\n")
+    broken = run("sandbox")
+    assert broken.returncode == 1 and "Mend the error" in broken.stdout and "Nothing edited" not in broken.stdout
 
 
 def test_failed_tests_show_their_rows(pipeline: Workspace) -> None:
