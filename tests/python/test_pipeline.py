@@ -317,13 +317,20 @@ def test_trying_an_edit_says_what_it_changes_and_what_is_wrong(pipeline: Workspa
     assert "new columns: costless_lines INTEGER; lost columns: lines_without_cost INTEGER" in wrong.stdout
     assert "gross_profit (old) │ gross_profit (new) │ costless_lines" in wrong.stdout
 
+    shown = run("failures").stdout
+    assert "What failed in make try (2" in shown
+    assert "rpt_discount_performance__returns_stand_in_their_month_with_the_coupon_of_the_order" in shown
+    assert f'rpt_discount_performance_profit_is_net_less_cogs: {rows} rows (fail), in "sandbox"' in shown
+
     edit("sql", "from summed\n", "from no_such_table\n")
     broken = run("sandbox")
     assert broken.returncode == 1 and "Mend the error" in broken.stdout and "Nothing edited" not in broken.stdout
 
 
 def test_failed_tests_show_their_rows(pipeline: Workspace) -> None:
-    assert "No test of the last command failed" in pipeline.run(sys.executable, "-m", "scripts.failures").stdout
+    pipeline.dbt("test", "--select", "rpt_seasonality")
+    quiet = pipeline.run(sys.executable, "-m", "scripts.failures").stdout
+    assert "No test of the last command failed: dbt test --select rpt_seasonality (2" in quiet
     with duckdb.connect(str(pipeline.data_dir / "warehouse.duckdb")) as connection:
         connection.execute(
             "update marts.rpt_seasonality set sales_amount = sales_amount + 1 where season_name = 'Monday'"
