@@ -80,11 +80,17 @@ def show(since: date, **paid: list[str]) -> None:
     console.print(table)
 
 
+def not_of_the_project(folder: str, names: list[str]) -> set[str]:
+    """What of a folder is no part of the project: runtime files, wherever in the repository they are."""
+    runtime = {name for name in names if Path(folder, name).resolve() in (DATA_DIR, DATA_DIR.parent)}
+    return runtime | shutil.ignore_patterns(".*", "data", "target", "logs", "python")(folder, names)
+
+
 def mended_project() -> Path:
     """A copy of the project in which the one line is mended, so that yours stays as it is."""
     project = DATA_DIR / "mended_project"
     shutil.rmtree(project, ignore_errors=True)
-    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "data", "target", "logs", "python"))
+    shutil.copytree(ROOT, project, ignore=not_of_the_project)
     shutil.copy(ROOT / ".dbtignore", project)
     model = project / MODEL
     sql = model.read_text()

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,23 @@ def test_an_old_python_is_named(checkout: Path, tmp_path: Path) -> None:
     result = make(checkout, "setup", PYTHON=str(old_python))
     assert result.returncode != 0
     assert "Python 3.9.2 is too old: Storehouse needs Python 3.11 or newer" in result.stderr
+
+
+def test_a_data_folder_in_the_repository_is_not_copied_with_the_project(checkout: Path) -> None:
+    copied = checkout / "runtime/incident/mended_project"
+    (checkout / "runtime/incident").mkdir(parents=True)
+    (checkout / "runtime/warehouse.duckdb").touch()
+    result = subprocess.run(
+        [sys.executable, "-c", "from demo_shop.incident import mended_project; mended_project()"],
+        cwd=checkout,
+        env=os.environ | {"STOREHOUSE_DATA_DIR": "runtime/incident"},
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert result.returncode == 0, result.stderr[-500:]
+    assert (copied / "dbt_project.yml").exists() and not (copied / "runtime").exists()
+    shutil.rmtree(checkout / "runtime")
 
 
 def test_a_missing_package_index_is_named_and_the_next_run_heals(checkout: Path) -> None:
