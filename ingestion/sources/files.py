@@ -13,6 +13,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 from posixpath import relpath
 from typing import BinaryIO
@@ -32,6 +33,13 @@ from ingestion.warehouse import Warehouse
 
 MANIFEST = "file_manifest"
 BATCH_BYTES = 16 << 20
+# What reads each kind of storage; nobody needs all of them, so they are not among the locked packages.
+PACKAGES = {
+    "s3": "s3fs",
+    **dict.fromkeys(("gs", "gcs"), "gcsfs"),
+    **dict.fromkeys(("az", "azure", "abfs", "abfss"), "adlfs"),
+    "sftp": "paramiko",
+}
 MANIFEST_SCHEMA = pa.schema(
     [
         pa.field("file_path", pa.string(), nullable=False),
@@ -68,6 +76,13 @@ class Bucket:
         if FilesystemConfiguration.is_local_path(url):
             url = FilesystemConfiguration.make_file_url(url)
         is_local = url.startswith("file:")
+        protocol = url.partition("://")[0]
+        package = PACKAGES.get(protocol)
+        if package and not find_spec(package):
+            raise KindError(
+                f"Reading files from {protocol}:// needs one more package. Install it: "
+                f".venv/bin/uv pip install {package}."
+            )
         self.folder = FilesystemConfiguration.make_local_path(url) if is_local else strip_protocol(url)
         if is_local and not Path(self.folder).is_dir():
             # Would look like a folder without files.

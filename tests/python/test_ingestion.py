@@ -274,7 +274,12 @@ def test_errors_are_one_line_and_heal(loaded: Workspace) -> None:
                 "Cannot reach the API",
             ),
         ],
-        "files": [({"SOURCES__FILES__BUCKET_URL": str(loaded.data_dir / "nowhere")}, "There is no folder")],
+        "files": [
+            ({"SOURCES__FILES__BUCKET_URL": str(loaded.data_dir / "nowhere")}, "There is no folder"),
+            ({"SOURCES__FILES__BUCKET_URL": "s3://bucket/events"}, ".venv/bin/uv pip install s3fs"),
+            ({"SOURCES__FILES__BUCKET_URL": "gs://bucket/events"}, ".venv/bin/uv pip install gcsfs"),
+            ({"SOURCES__FILES__BUCKET_URL": "abfss://bucket@account/events"}, ".venv/bin/uv pip install adlfs"),
+        ],
     }
     for source, cases in wrong.items():
         for settings, message in cases:
