@@ -4,6 +4,7 @@ import argparse
 import sys
 import traceback
 from datetime import date
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -76,6 +77,8 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     # Two go on where the warehouse ends; the shop is read by the warehouse itself where that is cheaper.
     fills = name == "shop" and not options.dry_run
     needs = {"warehouse": warehouse} if fills or name in ("files", "stream") else {}
+    if name == "api":
+        needs = {"say": partial(progress.console.print, soft_wrap=True, markup=False)}
     source = getattr(module, name)(only=options.tables, full_refresh=options.full_refresh, days=days, **needs)
     if not source.resources:
         return None

@@ -27,12 +27,14 @@ from dlt.sources.helpers.rest_client import RESTClient
 from dlt.sources.helpers.rest_client.auth import BearerTokenAuth
 from dlt.sources.helpers.rest_client.paginators import BasePaginator, SinglePagePaginator
 from requests import Response
-from requests.exceptions import ChunkedEncodingError, ReadTimeout
+from requests.exceptions import ChunkedEncodingError, ConnectionError, HTTPError, ReadTimeout
+from tenacity import RetryCallState
 
 from ingestion.sources import Days
 from ingestion.sources.pages import ChangePages, CursorPages, NumberedPages, asked
 
 MERGE = {"disposition": "merge", "strategy": "delete-insert"}
+SECONDS_OF_SILENCE = 10
 RECORD_KEY = "_record_key"
 
 
@@ -151,6 +153,37 @@ class Pace:
                 return
 
 
+class Patience:
+    """Says that the API is asked again and when, so that waiting does not look like hanging: once for all endpoints."""
+
+    def __init__(self, say: Callable[[str], None], max_attempts: int) -> None:
+        self.say = say
+        self.max_attempts = max_attempts
+        self.lock = threading.Lock()
+        self.told = 0
+        self.told_at = 0.0
+
+    def tell(self, retry: RetryCallState) -> None:
+        """Say what happened, unless another endpoint just said the same."""
+        with self.lock:
+            now = time.monotonic()
+            if retry.attempt_number <= self.told and now - self.told_at < SECONDS_OF_SILENCE:
+                return
+            self.told, self.told_at = retry.attempt_number, now
+        address = retry.args[0].url.split("?")[0]
+        match retry.outcome.exception():
+            case HTTPError(response=response):
+                happened = f"{address} answered {response.status_code}"
+            case ConnectionError():
+                happened = f"cannot reach {address}"
+            case _:
+                happened = f"{address} gave no whole answer"
+        self.say(
+            f"api: {happened}, trying again in {max(retry.upcoming_sleep, 1):.0f} s "
+            f"(try {retry.attempt_number + 1} of {self.max_attempts})"
+        )
+
+
 def read_answer(response: Response, seconds: float) -> bytes:
     """The whole body; one that drips in more slowly than that counts as a timeout."""
     deadline = time.monotonic() + seconds
@@ -265,6 +298,7 @@ def stamp(moment: datetime) -> str:
 
 @dlt.source(name="api", max_table_nesting=0)
 def api(
+    say: Callable[[str], None],
     base_url: str = dlt.config.value,
     token: TSecretStrValue = dlt.secrets.value,
     page_size: int = dlt.config.value,
@@ -284,6 +318,7 @@ def api(
 ) -> Iterator[DltResource]:
     """Every endpoint of the API, read side by side; `only` picks some by their table names."""
     pace = Pace(requests_per_second)
+    patience = Patience(say, max_attempts)
 
     def check(response: Response, *_: Any, **__: Any) -> None:
         check_answer(response, answer_seconds)
@@ -300,6 +335,8 @@ def api(
             request_backoff_factor=random.uniform(0.5, 1.5),
             request_max_retry_delay=max_retry_delay_seconds,
         )
+        # A retry_condition of dlt's client is not asked about errors that are tried again anyway.
+        retrying.session.send.retry.before_sleep = patience.tell
         client = Client(base_url, auth=BearerTokenAuth(token), data_selector="data", session=retrying.session)
         size = {} if endpoint.size_parameter is None else {endpoint.size_parameter: page_size}
         for question in questions(endpoint, newest):

@@ -175,6 +175,29 @@ def test_lasting_faults_load_nothing(
     assert space.warehouse(f"select * from information_schema.tables where table_name = '{table}'") == []
 
 
+def test_waiting_for_an_api_that_does_not_answer_is_told(server: Server, space: Workspace) -> None:
+    # Nobody listens on port 9.
+    space.settings |= {"SOURCES__API__MAX_ATTEMPTS": "3", "SOURCES__API__MAX_RETRY_DELAY_SECONDS": "1"}
+    result = space.ingest("--source", "api", check=False, SOURCES__API__BASE_URL="http://127.0.0.1:9/shop")
+    told = [line for line in result.stdout.splitlines() if "trying again" in line]
+    assert told[0].startswith("api: cannot reach http://127.0.0.1:9/shop/")
+    # Five endpoints wait, and are told about once.
+    assert [line.partition(", ")[2] for line in told] == [
+        "trying again in 1 s (try 2 of 3)",
+        "trying again in 1 s (try 3 of 3)",
+    ]
+    assert result.returncode == 1 and "Cannot reach the API" in result.stderr
+
+    server.answer = lambda *_: (503, {}, b"")
+    result = load(space, "payments", check=False)
+    assert "/v1/payments answered 503, trying again in " in result.stdout
+    assert result.stdout.count("trying again") == 2
+
+    server.answer = lambda *_: (200, {}, b"<html>busy</html>")
+    result = load(space, "payments", check=False)
+    assert "/v1/payments gave no whole answer, trying again in " in result.stdout
+
+
 def test_a_token_that_expires_while_reading_loses_nothing(server: Server, space: Workspace) -> None:
     def answer(_: str, asked: dict[str, str], number: int) -> Answer:
         if number == 2:
