@@ -23,7 +23,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "loaded, 75 when another process holds the warehouse, 1 otherwise. A run can be repeated at any time.",
     )
     parser.add_argument(
-        "--source", nargs="+", choices=SOURCES, default=SOURCES, help="only these sources (default: all)"
+        "--source", nargs="+", choices=SOURCES, help="only these sources (default: all that are set up)"
     )
     parser.add_argument(
         "--tables", nargs="+", metavar="TABLE", help="only these tables, by their names in the warehouse"
@@ -54,6 +54,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error("--to needs --from")
     if options.first_day and options.full_refresh:
         parser.error("--from reads a part again, --full-refresh everything: choose one")
+    options.named = options.source is not None
+    options.source = options.source or SOURCES
     return options
 
 

@@ -120,15 +120,25 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
         case ["requests", "exceptions", _]:
             return KindError(f"The API cannot be asked: {told}. {where}.")
         case ["dlt", "common", "configuration", "exceptions", "ConfigFieldMissingException"]:
-            missing = ", ".join(f"sources.{source}.{field}" for field in error.fields)
-            return KindError(
-                f"Missing setting: {missing}. Set it in the environment or in .dlt/secrets.toml: {SETTINGS[source]}."
-            )
+            return KindError(missing(source, list(error.fields)))
         case ["dlt", "common", "configuration", *_]:
             return KindError(f"A setting of {source} cannot be read ({type(error).__name__}). {where}.")
         case ["builtins", _] if isinstance(error, OSError) and error.filename:
             return KindError(f"Cannot use {error.filename}: {error.strerror}. Mend that and run again.")
     return None
+
+
+def missing(source: str, settings: list[str]) -> str:
+    """What to say about settings that are not there."""
+    names = ", ".join(f"sources.{source}.{setting}" for setting in settings)
+    many, them = ("s", "them") if len(settings) > 1 else ("", "it")
+    where = SETTINGS[source] if source == "shop" else variables(source, settings)
+    return f"Missing setting{many}: {names}. Set {them} in the environment or in .dlt/secrets.toml: {where}."
+
+
+def variables(source: str, settings: list[str]) -> str:
+    """The names of settings in the environment."""
+    return " and ".join(f"SOURCES__{source}__{setting}".upper() for setting in settings)
 
 
 def reading_failed(told: str) -> str:

@@ -32,6 +32,10 @@ class Progress(Collector):
         self.rows[name] += inc
         self.status.update(f"{self.source}: {self.verb} {name} {self.rows[name]:,}")
 
+    def say(self, line: str) -> None:
+        """Print a line as it is."""
+        self.console.print(line, soft_wrap=True, markup=False)
+
     def _start(self, step: str) -> None:
         self.verb = next((verb for known, verb in VERBS.items() if step.startswith(known)), step.lower())
         self.rows.clear()

@@ -4,15 +4,17 @@ import argparse
 import sys
 import traceback
 from datetime import date
-from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import dlt
+from dlt.extract import DltSource
 from rich.console import Console
 from rich.table import Table
 
-from ingestion.errors import KindError, explain
+from ingestion.errors import KindError, explain, missing, variables
 from ingestion.pipeline import Result, forget_unfinished, open_pipeline, run_source, sum_up
 from ingestion.progress import Progress
 from ingestion.sources import Days
@@ -20,6 +22,9 @@ from ingestion.warehouse import Warehouse, deliver, open_warehouse
 from operations.history import record_in
 from operations.lock import only_writer
 from operations.privacy import erase, keep_salt
+
+# What a shop may lack. Its own tables are none of it: without them there is nothing to build on.
+OPTIONAL = ("api", "files")
 
 
 def run(data_dir: Path, options: argparse.Namespace) -> int:
@@ -78,7 +83,12 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     fills = name == "shop" and not options.dry_run
     needs = {"warehouse": warehouse} if fills or name in ("files", "stream") else {}
     if name == "api":
-        needs = {"say": partial(progress.console.print, soft_wrap=True, markup=False)}
+        needs = {"say": progress.say}
+    if name in OPTIONAL and options.tables and not set(options.tables) & set(module.tables()):
+        return None
+    if name in OPTIONAL and is_left_out(name, module, warehouse, progress, options):
+        source = without_rows(name, module, warehouse, needs)
+        return run_source(pipeline, source, warehouse, options.dry_run) if source.resources else None
     source = getattr(module, name)(only=options.tables, full_refresh=options.full_refresh, days=days, **needs)
     if not source.resources:
         return None
@@ -86,6 +96,34 @@ def load(name: str, warehouse: Warehouse, progress: Progress, options: argparse.
     if name == "stream" and not options.dry_run:
         module.settle(warehouse, progress.console.print)
     return result
+
+
+def is_left_out(
+    name: str, module: ModuleType, warehouse: Warehouse, progress: Progress, options: argparse.Namespace
+) -> bool:
+    """Whether no setting connects a source, which is then said; an error where it was asked for or loaded before."""
+    connection = module.connection()
+    unset = [setting for setting, value in connection.items() if not value]
+    if not unset:
+        return False
+    if len(unset) < len(connection) or options.named or options.tables:
+        raise KindError(missing(name, unset))
+    if any(warehouse.rows_held(f"raw_{name}.{table}") for table in module.tables()):
+        others = " ".join(source for source in options.source if source != name)
+        raise KindError(
+            f"{missing(name, unset)} The warehouse holds rows of {name}, so it is not left out by itself; to leave it "
+            f"out all the same, name the others: .venv/bin/python -m ingestion --source {others}."
+        )
+    settings = " and ".join(f"sources.{name}.{setting}" for setting in unset)
+    progress.say(f"{name}: left out, {settings} {'are' if len(unset) > 1 else 'is'} not set ({variables(name, unset)})")
+    return True
+
+
+def without_rows(name: str, module: ModuleType, warehouse: Warehouse, needs: dict[str, Any]) -> DltSource:
+    """The tables of a source that is left out, as far as the warehouse has them not yet: the models read them."""
+    absent = [table for table in module.tables() if not warehouse.columns(f"raw_{name}.{table}")]
+    unset = dict.fromkeys(module.connection(), "")
+    return getattr(module, name)(only=absent, **needs, **unset)
 
 
 def load_changes(

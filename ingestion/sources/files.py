@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 import dlt
 import pyarrow as pa
+from dlt.common.configuration import with_config
 from dlt.common.storages.configuration import FilesystemConfiguration
 from dlt.sources import DltResource
 from dlt.sources.filesystem import filesystem
@@ -147,6 +148,17 @@ def block_to_table(path: str, block: Block) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=to_table([], []).schema)
 
 
+@with_config(sections=("sources", "files"))
+def connection(bucket_url: str | None = None) -> dict[str, str | None]:
+    """The settings without which there is nothing to read."""
+    return {"bucket_url": bucket_url}
+
+
+def tables() -> list[str]:
+    """The tables of this source."""
+    return [MANIFEST, *dlt.config["sources.files.datasets"]]
+
+
 @dlt.source(name="files", max_table_nesting=0)
 def files(
     warehouse: Warehouse,
@@ -158,11 +170,15 @@ def files(
     full_refresh: bool = False,
     days: Days | None = None,
 ) -> Iterator[DltResource]:
-    """The lines of every new or changed file, and the manifest of the files; `only` picks datasets."""
+    """The lines of every new or changed file, and the manifest of the files; `only` picks datasets.
+
+    Without a bucket these are tables without rows.
+    """
     wanted = {name: pattern for name, pattern in datasets.items() if only is None or name in only}
     if not wanted:
         return
-    bucket = Bucket(bucket_url)
+    bucket = Bucket(bucket_url) if bucket_url else None
+    new = {name for name in (MANIFEST, *wanted) if not warehouse.columns(f"raw_files.{name}")}
 
     @dlt.resource(
         name=MANIFEST,
@@ -170,6 +186,11 @@ def files(
         write_disposition={"disposition": "merge", "strategy": "delete-insert"},
     )
     def manifest() -> Iterator[pa.Table]:
+        if new:
+            # The models read every table, also one for which there is no file.
+            yield MANIFEST_SCHEMA.empty_table()
+        if not bucket:
+            return
         known = {} if full_refresh or days else already_loaded(warehouse)
         for dataset, pattern in wanted.items():
             batch: list[dict] = []
@@ -192,6 +213,8 @@ def files(
     def lines_of(batch: pa.Table, dataset: str) -> Iterator[pa.Table]:
         rows: list[tuple[str, Line, dict[str, str]]] = []
         extra_columns = csv_columns.get(dataset, [])
+        if dataset in new and not batch.num_rows:
+            yield to_table([], extra_columns)
         for path, owner in zip(batch["file_path"].to_pylist(), batch["dataset"].to_pylist(), strict=True):
             if owner != dataset:
                 continue

@@ -1,4 +1,5 @@
 -- Stock that the movements do not explain makes every balance, days of cover and suggested order wrong by as much.
+-- A shop that was never asked for movements has none to explain it; one whose movements are all rejected fails.
 with
 
 movements_by_level as (
@@ -20,4 +21,6 @@ left join movements_by_level
     on
         levels.product_id = movements_by_level.product_id
         and levels.location_code = movements_by_level.location_code
-where levels.on_hand_quantity <> coalesce(movements_by_level.moved_quantity, 0)
+where
+    levels.on_hand_quantity <> coalesce(movements_by_level.moved_quantity, 0)
+    and exists (select 1 from {{ ref('base_files__inventory_events') }})
