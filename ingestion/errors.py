@@ -15,6 +15,7 @@ SETTINGS = {
     "shop": "SOURCES__SHOP__CREDENTIALS (postgresql://user:password@host:port/database)",
     "api": "SOURCES__API__BASE_URL and SOURCES__API__TOKEN",
     "files": "SOURCES__FILES__BUCKET_URL",
+    "stream": "SOURCES__STREAM__BOOTSTRAP_SERVERS",
 }
 
 
@@ -86,7 +87,6 @@ def told_by_kind(error: BaseException, source: str | None) -> KindError | None:
     name = f"{type(error).__module__}.{type(error).__name__}"
     told = first_line(error)
     where = f"Correct {SETTINGS[source]} in the environment or in .dlt/secrets.toml" if source else "Correct it"
-    start = f"Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}"
     start = f"Start it (demo shop: make demo), or {where[0].lower()}{where[1:]}"
     match name.split("."):
         case ["ingestion", "errors", _] if isinstance(error, KindError):

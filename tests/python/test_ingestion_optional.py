@@ -77,8 +77,7 @@ def test_an_api_and_files_that_come_later_are_loaded_from_their_beginning(
 ) -> None:
     space, bucket = without_files
     tables = ("payments", "refunds", "fx_rates", "campaign_spend", "sessions")
-    later = {"STOREHOUSE_DATA_DIR": str(tmp_path)}
-    space = Workspace(tmp_path, space.settings | later, space.warm)
+    space = Workspace(tmp_path, space.settings, space.warm)
     (tmp_path / "empty").mkdir()
     first = space.ingest(**dict.fromkeys(API, ""), **{BUCKET: str(tmp_path / "empty")})
     assert "api: left out, sources.api.base_url and sources.api.token are not set" in first.stdout
@@ -90,3 +89,16 @@ def test_an_api_and_files_that_come_later_are_loaded_from_their_beginning(
     before = held(space, "raw_api", tables)
     space.ingest(**{BUCKET: bucket})
     assert held(space, "raw_api", tables) == before
+
+
+def test_a_kafka_that_is_away_does_not_stop_the_sources_after_it(
+    without_files: tuple[Workspace, str], tmp_path: Path
+) -> None:
+    space, _ = without_files
+    space = Workspace(tmp_path, space.settings, space.warm)
+    # Nobody listens on port 9; and where the client for Kafka is not installed, it fails as well.
+    kafka = {"SOURCES__STREAM__BOOTSTRAP_SERVERS": "127.0.0.1:9"}
+    result = space.ingest("--source", "stream", "shop", check=False, **kafka)
+    assert result.returncode == 1 and result.stderr.count("\n") == 1 and "Kafka" in result.stderr
+    assert "shop: loaded" in result.stdout
+    assert space.warehouse("select count(*) > 0 from raw_shop.orders") == [(True,)]
