@@ -1,5 +1,6 @@
 -- Stock that the movements do not explain makes every balance, days of cover and suggested order wrong by as much.
--- A shop that was never asked for movements has none to explain it; one whose movements are all rejected fails.
+-- Asked of every shop that ever received movements, though all of them be rejected or gone: one without has none to
+-- explain its stock.
 with
 
 movements_by_level as (
@@ -23,4 +24,10 @@ left join movements_by_level
         and levels.location_code = movements_by_level.location_code
 where
     levels.on_hand_quantity <> coalesce(movements_by_level.moved_quantity, 0)
-    and exists (select 1 from {{ ref('base_files__inventory_events') }})
+    and (
+        exists (
+            select 1 from {{ source('files', 'file_manifest') }} as files
+            where files.dataset = 'inventory_events'
+        )
+        or exists (select 1 from {{ source('stream', 'inventory_events') }})
+    )
